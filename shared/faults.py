@@ -415,7 +415,8 @@ class ConsentRoleMissing(AdministratorMust):
     reason = "consent_role_missing"
     title = N_("This account may not agree for the organisation")
     detail = N_(
-        "Only a Global, Privileged Role, Application or Cloud Application Administrator can do that. Nothing was stored."
+        "Only a Global, Privileged Role, Application or Cloud Application Administrator can do that. "
+        "Nothing was stored."
     )
     remedy = N_("Sign in with an administrator's account, or ask an administrator to open this page.")
 
