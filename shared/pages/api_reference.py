@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document as a reader sees it: groups of calls, and the shapes they carry.
+"""The OpenAPI 3.1 document as a reader sees it: groups of operations, and the schemas they use.
 
 Reads what FastAPI publishes (OpenAPI 3.1.0, section 4.8; JSON Schema 2020-12) and takes an absent part for an empty
 one: the page is for reading, the document is checked elsewhere.
@@ -16,7 +16,7 @@ _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a type's name; with ``schema``, a reference to that shape."""
+    """A piece of a type's name; with ``schema``, a reference to that schema."""
 
     text: str
     schema: str | None = None
@@ -24,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Field:
-    """A parameter of a call or a field of a shape."""
+    """A parameter of a call or a field of a schema."""
 
     name: str
     place: str
@@ -42,8 +42,8 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer of a call."""
+class Response:
+    """A response of a call."""
 
     status: str
     description: str
@@ -51,7 +51,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Call:
+class Operation:
     """One method at one path."""
 
     id: str
@@ -61,7 +61,7 @@ class Call:
     description: str
     parameters: tuple[Field, ...]
     bodies: tuple[Body, ...]
-    answers: tuple[Answer, ...]
+    responses: tuple[Response, ...]
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class Group:
 
     name: str
     description: str
-    calls: tuple[Call, ...]
+    operations: tuple[Operation, ...]
 
 
 @dataclass(frozen=True)
-class Shape:
+class Schema:
     """A named schema."""
 
     name: str
@@ -91,32 +91,35 @@ class Reference:
     version: str
     description: str
     groups: tuple[Group, ...]
-    shapes: tuple[Shape, ...]
+    schemas: tuple[Schema, ...]
 
 
 def read(document: Mapping[str, Any]) -> Reference:
-    """Return an OpenAPI document in the order in which it is read: groups as they first occur, calls as they stand."""
+    """Return an OpenAPI document in the order in which it is read: groups by their first use."""
     info = document.get("info", {})
     told = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
-    groups: dict[str, list[Call]] = {name: [] for name in told}
+    groups: dict[str, list[Operation]] = {name: [] for name in told}
     for path, item in document.get("paths", {}).items():
         for method in _METHODS:
             if method in item:
                 operation = item[method]
                 name = next(iter(operation.get("tags", [])), "")
-                groups.setdefault(name, []).append(_call(method, path, item, operation))
-    schemas = document.get("components", {}).get("schemas", {})
+                groups.setdefault(name, []).append(_operation(method, path, item, operation))
     return Reference(
         title=info.get("title", ""),
         version=info.get("version", ""),
         description=info.get("description", ""),
-        groups=tuple(Group(name, told.get(name, ""), tuple(calls)) for name, calls in groups.items() if calls),
-        shapes=tuple(_shape(name, schema) for name, schema in schemas.items()),
+        groups=tuple(
+            Group(name, told.get(name, ""), tuple(operations)) for name, operations in groups.items() if operations
+        ),
+        schemas=tuple(
+            _schema(name, schema) for name, schema in document.get("components", {}).get("schemas", {}).items()
+        ),
     )
 
 
-def _call(method: str, path: str, item: Mapping[str, Any], operation: Mapping[str, Any]) -> Call:
-    return Call(
+def _operation(method: str, path: str, item: Mapping[str, Any], operation: Mapping[str, Any]) -> Operation:
+    return Operation(
         id=f"{method}-{path.strip('/').replace('/', '-').replace('{', '').replace('}', '')}",
         method=method.upper(),
         path=path,
@@ -133,9 +136,9 @@ def _call(method: str, path: str, item: Mapping[str, Any], operation: Mapping[st
             for parameter in (*item.get("parameters", []), *operation.get("parameters", []))
         ),
         bodies=_bodies(operation.get("requestBody", {})),
-        answers=tuple(
-            Answer(status, answer.get("description", ""), _bodies(answer))
-            for status, answer in operation.get("responses", {}).items()
+        responses=tuple(
+            Response(status, response.get("description", ""), _bodies(response))
+            for status, response in operation.get("responses", {}).items()
         ),
     )
 
@@ -146,9 +149,9 @@ def _bodies(carrier: Mapping[str, Any]) -> tuple[Body, ...]:
     )
 
 
-def _shape(name: str, schema: Mapping[str, Any]) -> Shape:
+def _schema(name: str, schema: Mapping[str, Any]) -> Schema:
     required = schema.get("required", [])
-    return Shape(
+    return Schema(
         name=name,
         description=schema.get("description", ""),
         type=_type(schema),
@@ -188,12 +191,13 @@ def _parts(schema: Mapping[str, Any]) -> Iterator[Part]:
 def _plain(schema: Mapping[str, Any]) -> str:
     kind = schema.get("type", "any")
     name = " or ".join(kind) if isinstance(kind, list) else str(kind)
-    limits = [
-        str(schema[key]) if key in {"format", "contentMediaType"} else f"{label} {schema[key]}"
-        for key, label in _LIMITS.items()
-        if key in schema
-    ]
+    limits = [f"{label} {_number(schema[key])}".strip() for key, label in _LIMITS.items() if key in schema]
     return f"{name} ({', '.join(limits)})" if limits else name
+
+
+def _number(value: Any) -> str:
+    """Return a limit; FastAPI writes whole numbers as 1.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 _LIMITS = {

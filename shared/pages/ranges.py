@@ -10,7 +10,7 @@ from shared.pages.views import RangeChoice
 _WORDS = {
     "send": (
         N_("Send"),
-        N_("Scans up to about 3 MB. It works with every security setting of Exchange Online."),
+        N_("Scans up to about 3 MB. It works where SMTP is switched off, too."),
         N_("Send mail as the signed-in person; read that person's own name and address."),
     ),
     "send-large": (
@@ -20,7 +20,7 @@ _WORDS = {
     ),
     "send-verified": (
         N_("Send and verify"),
-        N_("Large scans, up to what your organisation allows, and never a scan twice: every sending can be looked up."),
+        N_("Large scans, up to what your organisation allows, and none arrives twice: every sending can be looked up."),
         N_(
             "Send mail as the signed-in person; read and change mail in that person's mailbox, used only to "
             "upload a scan and to see whether it was sent; read that person's own name and address."
