@@ -15,7 +15,7 @@ _WORDS = {
     ),
     "send-large": (
         N_("Send large scans"),
-        N_("Scans up to about 25 MB. Larger ones go by SMTP, which must be switched on for the mailbox."),
+        N_("Scans up to about 25 MB. What is above 3 MB goes by SMTP, which must be switched on for the mailbox."),
         N_("Send mail as the signed-in person, also by SMTP; read that person's own name and address."),
     ),
     "send-verified": (

@@ -49,7 +49,7 @@ class Pages:
             CatalogueMissingError: the language's catalogue was not compiled.
         """
         # Most requests to the service never show a page: jinja2 is loaded by the first one that does.
-        from shared.pages.engine import html  # noqa: PLC0415
+        from shared.pages.engine import html
 
         return Rendered(
             body=html(view, language, reference).encode(),

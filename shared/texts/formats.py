@@ -33,7 +33,7 @@ def moment(when: datetime, language: str) -> str:
     Raises:
         ValueError: the moment carries no time zone.
     """
-    return _written(when, translator(language).pgettext("day and time", "{when:%Y-%m-%d %H:%M} UTC"))
+    return _written(when, translator(language).pgettext("day and time", "{year}-{month}-{day} {hour}:{minute} UTC"))
 
 
 def time_of_day(when: datetime, language: str) -> str:
@@ -42,10 +42,17 @@ def time_of_day(when: datetime, language: str) -> str:
     Raises:
         ValueError: the moment carries no time zone.
     """
-    return _written(when, translator(language).pgettext("time of day", "{when:%H:%M} UTC"))
+    return _written(when, translator(language).pgettext("time of day", "{hour}:{minute} UTC"))
 
 
 def _written(when: datetime, pattern: str) -> str:
     if when.tzinfo is None:
         raise ValueError("a moment needs its time zone")
-    return pattern.format(when=when.astimezone(UTC))
+    utc = when.astimezone(UTC)
+    return pattern.format(
+        year=f"{utc.year:04}",
+        month=f"{utc.month:02}",
+        day=f"{utc.day:02}",
+        hour=f"{utc.hour:02}",
+        minute=f"{utc.minute:02}",
+    )
