@@ -85,11 +85,13 @@ def _check_assertion(cloud: Cloud, application: Application, assertion: str, aud
 
 def _registered(application: Application, header: Mapping[str, object]) -> x509.Certificate:
     """Answer the certificate that the assertion's header names by thumbprint (RFC 7515 section 4.1.8)."""
+    # RFC 7515 has no padding, but MSAL Python sends it and Entra takes it.
+    named = {name: str(header.get(name, "")).rstrip("=") for name in ("x5t#S256", "x5t")}
     for pem in application.certificates:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         sha256 = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
         sha1 = certificate.fingerprint(hashes.SHA1())  # noqa: S303 - what an x5t is (RFC 7515 section 4.1.7)
-        if header.get("x5t#S256") == _base64url(sha256) or header.get("x5t") == _base64url(sha1):
+        if named["x5t#S256"] == _base64url(sha256) or named["x5t"] == _base64url(sha1):
             return certificate
     raise Refusal(700027, "The certificate used to sign the client assertion is not registered on the application.")
 

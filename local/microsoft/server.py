@@ -1,6 +1,5 @@
 """Puts the parts together and serves them over TLS on the loopback address."""
 
-import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,13 +34,10 @@ class _Uvicorn(uvicorn.Server):
     """Does not leave connections behind that clients keep alive: TLS would wait for their goodbye."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shut down, then cut what is still connected."""
-        connections = list(self.server_state.connections)
-        await super().shutdown(sockets)
-        for connection in connections:
+        """Cut every connection, then shut down."""
+        for connection in list(self.server_state.connections):
             connection.transport.abort()
-        # A transport that is aborted closes its socket in the loop's next turn.
-        await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
 
 
 class Server:
@@ -74,7 +70,7 @@ class Server:
             lifespan="off",
             ssl_certfile=str(tls.certificate_file),
             ssl_keyfile=str(tls.key_file),
-            log_level="error",
+            log_level="critical",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=1,

@@ -52,7 +52,7 @@ class Clock:
         self.now += timedelta(**amount)
 
 
-@dataclass
+@dataclass(repr=False)
 class Microsoft:
     """The running cloud as tests use it: over the wire, and its switches in process."""
 
@@ -67,9 +67,9 @@ class Microsoft:
         """Answer somebody with a fresh browser."""
         return Person(self.tls.bundle_file, (CALLBACK, CONSENT_CALLBACK))
 
-    def app(self, tenant: str = CONTOSO, credential: Any = SECRET) -> msal.ConfidentialClientApplication:
+    def app(self, tenant: str = CONTOSO, credential: Any = SECRET) -> Any:
         """Answer unchanged MSAL for an authority."""
-        return msal.ConfidentialClientApplication(
+        return msal.ConfidentialClientApplication(  # type: ignore[attr-defined, no-untyped-call]
             CLIENT_ID, client_credential=credential, authority=f"{self.base}/{tenant}", instance_discovery=False
         )
 
