@@ -62,7 +62,7 @@ def install(directory: Path = INSTALLED) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(LOCKED / name, directory / name)
-    npm = [
+    npm: list[str | Path] = [
         _node(),
         _from_wheel("lib/node_modules/npm/bin/npm-cli.js"),
         "ci",

@@ -49,12 +49,16 @@ def test_nothing_listens_after_the_block() -> None:
 
 def test_data_outlives_the_process_where_a_location_is_given(tmp_path: Path) -> None:
     """What was written before an orderly end is there after the next start."""
-    with azurite.running(location=tmp_path / "storage") as connection:
-        with TableServiceClient.from_connection_string(connection) as tables:
-            tables.create_table("promises").create_entity({"PartitionKey": "a", "RowKey": "kept"})
-    with azurite.running(location=tmp_path / "storage") as connection:
-        with TableServiceClient.from_connection_string(connection) as tables:
-            assert tables.get_table_client("promises").get_entity("a", "kept")["RowKey"] == "kept"
+    with (
+        azurite.running(location=tmp_path / "storage") as connection,
+        TableServiceClient.from_connection_string(connection) as tables,
+    ):
+        tables.create_table("promises").create_entity({"PartitionKey": "a", "RowKey": "kept"})
+    with (
+        azurite.running(location=tmp_path / "storage") as connection,
+        TableServiceClient.from_connection_string(connection) as tables,
+    ):
+        assert tables.get_table_client("promises").get_entity("a", "kept")["RowKey"] == "kept"
 
 
 def test_a_taken_port_is_told_at_once() -> None:
