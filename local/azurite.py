@@ -11,14 +11,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from local.processes import Process
+from local.processes import Process, http_status
 
 ACCOUNT = "devstoreaccount1"
 # Public: the same for every Azurite and documented by Microsoft,
@@ -31,7 +29,6 @@ LOCKED = HOUSE / "local" / "azurite"
 
 INSTALL_SECONDS = 600
 START_SECONDS = 30
-ANSWER_SECONDS = 5
 
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)")
 
@@ -114,7 +111,9 @@ def start(
         process.wait_until(lambda: len(_ports(process.output())) == len(ports), seconds=START_SECONDS)
         found = _ports(process.output())
         for port in found.values():
-            process.wait_until(lambda port=port: _answers(port), seconds=START_SECONDS)  # type: ignore[misc]
+            # Any status will do: an anonymous request is refused.
+            url = f"http://127.0.0.1:{port}/"
+            process.wait_until(lambda url=url: http_status(url) is not None, seconds=START_SECONDS)  # type: ignore[misc]
     except BaseException:
         process.stop()
         raise
@@ -148,18 +147,6 @@ def _from_wheel(name: str) -> Path:
 
 def _ports(output: str) -> dict[str, int]:
     return {service: int(port) for service, port in _LISTENING.findall(output)}
-
-
-def _answers(port: int) -> bool:
-    """Whether something speaks HTTP there: any status will do, an anonymous request is refused."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=ANSWER_SECONDS):
-            return True
-    except urllib.error.HTTPError as answer:
-        answer.close()
-        return True
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import requests
+
 TAIL_LINES = 20
 POLL_SECONDS = 0.05
+ANSWER_SECONDS = 5
 
 
 class ProcessFailedError(Exception):
@@ -24,6 +27,24 @@ class ProcessFailedError(Exception):
     def __init__(self, process: "Process", what: str) -> None:
         super().__init__(f"{process.name} {what}. The end of {process.log}:\n{process.tail()}")
         self.process = process
+
+
+def http_status(url: str, *, trusted: Path | None = None) -> int | None:
+    """The status with which ``url`` answers a GET now, or None where nobody speaks HTTP.
+
+    Args:
+        url: absolute, on this machine.
+        trusted: file of the certificates to trust; it may not have been made yet.
+    """
+    with requests.Session() as session:
+        # Neither a proxy nor the caller's CA bundle has a say in what happens on the loopback.
+        session.trust_env = False
+        try:
+            return session.get(
+                url, timeout=ANSWER_SECONDS, verify=True if trusted is None else str(trusted)
+            ).status_code
+        except OSError:  # what requests raises, and what it raises for a missing file
+            return None
 
 
 class Process:
