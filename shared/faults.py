@@ -77,7 +77,7 @@ class Fault(Exception):
 class Passing(Fault):
     """Goes away by itself; ``retry_after`` says when to try again."""
 
-    code = 360
+    code: ClassVar[int | None] = 360
     who = Who.NETWORK
     status = 503
     action = Action.RETRY
@@ -86,7 +86,7 @@ class Passing(Fault):
 class Unknown(Fault):
     """The bytes went out and no answer came: the mail may or may not have been sent."""
 
-    code = 360
+    code: ClassVar[int | None] = 360
     who = Who.USER
     status = 502
     action = Action.UNCERTAIN
@@ -95,7 +95,7 @@ class Unknown(Fault):
 class PersonMust(Fault):
     """The person must act, most often by signing in again."""
 
-    code = 370
+    code: ClassVar[int | None] = 370
     who = Who.USER
     status = 403
     action = Action.HOLD
@@ -104,7 +104,7 @@ class PersonMust(Fault):
 class AdministratorMust(Fault):
     """The organisation's administrator must act."""
 
-    code = 370
+    code: ClassVar[int | None] = 370
     who = Who.ADMIN
     status = 403
     action = Action.END
@@ -113,7 +113,7 @@ class AdministratorMust(Fault):
 class OperatorMust(Fault):
     """Whoever runs this service must act. A person's stored sign-in stays untouched."""
 
-    code = 360
+    code: ClassVar[int | None] = 360
     who = Who.OPERATOR
     status = 503
     action = Action.RETRY
