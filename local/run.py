@@ -4,6 +4,7 @@ Starts, in this order and each only when the one before answers: Azurite, the em
 cloud, the app, the virtual printer. When one of them dies the others end too, and it is named.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -242,6 +243,6 @@ def _taken(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
     return False
