@@ -152,9 +152,9 @@ def run(run_dir: Path, ports: Ports) -> NoReturn:
         enrolled = (run_dir / "printer" / "enrolment.json").exists()
         machine.start(
             "printer",
-            ["local.printer", "--port", str(ports.printer)],
+            ["local.printer", "--port", str(ports.printer), "--service", ports.app_url, "--run-dir", str(run_dir)],
             health=f"{ports.printer_url}/healthz",
-            own={**trusted, "PUBLIC_URL": ports.app_url} | ({} if enrolled else {"TICKET": _ticket(settings)}),
+            own=trusted | ({} if enrolled else {"TICKET": _ticket(settings)}),
         )
         print(_welcome(run_dir, ports), flush=True)
         machine.watch()
