@@ -162,13 +162,16 @@ def run(run_dir: Path, ports: Ports) -> NoReturn:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Inside the block a closed terminal (SIGHUP) and SIGTERM end the machine as Ctrl-C does."""
+    """Inside the block Ctrl-C, SIGTERM and a closed terminal (SIGHUP) raise KeyboardInterrupt.
+
+    Ctrl-C is named because a shell starts what it runs in the background with it ignored.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
     with ExitStack() as stack:
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             stack.callback(signal.signal, number, signal.signal(number, interrupt))
         yield
 
