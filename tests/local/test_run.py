@@ -25,7 +25,7 @@ PATIENCE = 30
 TOYS = """
     import sys
     from pathlib import Path
-    from local.run import Machine, ended_by_signals
+    from local.machine import Machine, ended_by_signals
     from local.processes import ProcessFailedError
 
     folder, first, second = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
