@@ -45,7 +45,18 @@ _FINAL: dict[str, type[faults.Fault]] = {
     "MailboxInfoStale": faults.MicrosoftUnavailable,
 }
 """Codes of the Outlook backend that were refused before anything was sent."""
-_SENDING_LIMIT_WAIT = 3600.0
+_BY_STATUS: dict[int, type[faults.Fault]] = {
+    _THROTTLED: faults.Throttled,
+    _TOO_LARGE: faults.TooLarge,
+    _UNAUTHORIZED: faults.InteractionRequired,
+    _FORBIDDEN: faults.SendDenied,
+}
+_WAIT: dict[type[faults.Fault], float] = {
+    faults.Throttled: 30.0,
+    faults.MicrosoftUnavailable: 30.0,
+    faults.SendingLimitReached: 3600.0,
+}
+"""Seconds to wait where Graph does not say."""
 
 
 @dataclass(frozen=True)
@@ -165,24 +176,16 @@ class Graph:
     def _refusal(self, answer: requests.Response) -> faults.Fault:
         """Classify a refusal by Graph's ``code`` first, then by status."""
         codes = _codes(answer)
-        note = f"status {answer.status_code} {' '.join(codes)}".strip()
-        wait = self._retry_after(answer)
-        if answer.status_code == _THROTTLED:
-            return faults.Throttled(note, retry_after=wait or 30)
         leaf = next((_FINAL[code] for code in codes if code in _FINAL), None)
-        if leaf is faults.TooLarge or (leaf is None and answer.status_code == _TOO_LARGE):
-            return faults.TooLarge(note, limit="3 MB")
-        if leaf is faults.SendingLimitReached:
-            return leaf(note, retry_after=wait or _SENDING_LIMIT_WAIT)
-        if leaf is not None:
-            return leaf(note, retry_after=wait)
-        if answer.status_code >= requests.codes.server_error:
-            return faults.MicrosoftUnavailable(note, retry_after=wait or 30)
-        if answer.status_code == _UNAUTHORIZED:
-            return faults.InteractionRequired(note)
-        if answer.status_code == _FORBIDDEN:
-            return faults.SendDenied(note)
-        return faults.Unexpected(note)
+        if leaf is None or answer.status_code == _THROTTLED:
+            leaf = _BY_STATUS.get(answer.status_code, faults.Unexpected)
+            if answer.status_code >= requests.codes.server_error:
+                leaf = faults.MicrosoftUnavailable
+        return leaf(
+            f"status {answer.status_code} {' '.join(codes)}".strip(),
+            retry_after=self._retry_after(answer) or _WAIT.get(leaf),
+            limit="3 MB",
+        )
 
     def _retry_after(self, answer: requests.Response) -> float | None:
         """Return Retry-After in seconds (RFC 9110 section 10.2.3: seconds, or a date)."""

@@ -12,7 +12,7 @@ from shared.faults import N_
 
 GRAPH = "https://graph.microsoft.com/"
 SEND_MAIL = (GRAPH + "Mail.Send", GRAPH + "User.Read")
-"""What sending through Graph needs; the scopes every access token for it is asked with."""
+"""What sending through Graph needs, in every range."""
 
 GRAPH_DOCUMENT_LIMIT = 3_000_000
 """Bytes. Graph takes requests up to 4 MiB; base64 makes 4,000,000 of these, and the rest is the message."""
@@ -28,6 +28,11 @@ class Range:
     title: str
     promise: str
     asks: str
+
+    @property
+    def mail_scopes(self) -> tuple[str, ...]:
+        """The scopes of a token for sending through Graph."""
+        return SEND_MAIL
 
 
 RANGES = {

@@ -202,7 +202,12 @@ class People:
 
     def _pin(self, tid: str, group: str, user_id: str, oid: str, account_hint: str) -> None:
         partition = key(tid, group, user_id)
-        values = {"tid": tid, "oid": oid, "account_hint": account_hint, "pinned": self._clock()}
+        values: dict[str, Value | None] = {
+            "tid": tid,
+            "oid": oid,
+            "account_hint": account_hint,
+            "pinned": self._clock(),
+        }
         try:
             self._table.insert(partition, ROW, values)
         except AlreadyThere:
