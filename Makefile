@@ -69,11 +69,11 @@ clean: ## forget this machine's state (mailboxes, keys, storage) and caches; rm 
 test-install: install $(VENV)/installed-test
 	@$(IN)/python -m local.chromium
 
-# The newest Python that runs: one on PATH may be a pyenv shim that only says it is not selected.
+# PYTHON where it is given, else the newest that runs: one on PATH may be a pyenv shim that only says it is not selected.
 $(IN)/python:
 	@for version in 3.13 3.12 3.11; do \
-	  for candidate in $(PYTHON) "python$$version" "$$HOME/.pyenv/versions/$$version"*/bin/python python3; do \
-	    "$$candidate" -c "import sys, ensurepip; sys.exit('.'.join(map(str, sys.version_info[:2])) != '$$version')" 2>/dev/null || continue; \
+	  for candidate in $(or $(PYTHON),"python$$version" "$$HOME/.pyenv/versions/$$version"*/bin/python python3); do \
+	    "$$candidate" -c "import sys, ensurepip; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')" 2>/dev/null || continue; \
 	    echo "Python $$version: $$candidate"; \
 	    "$$candidate" -m venv $(VENV); exit 0; \
 	  done; \

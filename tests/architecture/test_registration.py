@@ -40,7 +40,7 @@ def heavy(imported: list[str]) -> set[str]:
 
 
 def test_registering_the_doors_imports_no_framework_and_no_sdk() -> None:
-    """With an empty environment every house with doors indexes, and neither FastAPI nor an SDK is imported on the way."""
+    """With an empty environment a house with doors indexes, and imports neither FastAPI nor an SDK on the way."""
     doors = list(HOUSE.glob("functions/[!_]*.py"))
     functions, imported = index(HOUSE) if doors else ([], [])
     assert bool(functions) == bool(doors)
