@@ -15,7 +15,6 @@ IN := $(VENV)/bin
 PIP := $(IN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard shared/texts/locale/*/LC_MESSAGES/*.po))
 AZURITE := .run/azurite/node_modules/.package-lock.json
-CODE := $(wildcard function_app.py functions shared local tests bench)
 
 TENANT ?= 11111111-1111-4111-8111-111111111111
 GROUP ?= office
