@@ -41,7 +41,7 @@ lint: $(VENV)/installed-test ## ruff, mypy and the import contracts, as the test
 	$(IN)/mypy
 	$(IN)/lint-imports
 
-demo: test-install ## one scan from press to mailbox, watched; FILE=scan.pdf sends yours, HOST=functions uses Microsoft's worker
+demo: install ## one scan from press to mailbox, watched; FILE=scan.pdf sends yours, HOST=functions uses Microsoft's worker
 	@exec $(IN)/python -m local.demo $(if $(FILE),--file "$(FILE)") $(if $(HOST),--host "$(HOST)")
 
 ticket: install ## a line that enrols a printer while `make run` runs; TENANT= GROUP= LOCATION= COUNT=

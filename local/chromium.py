@@ -1,6 +1,6 @@
 """Where this machine's Chromium is, and how it is started.
 
-The tests and the demo look at pages with Playwright; both ask here. ``python -m local.chromium``
+The tests look at pages with Playwright and ask here. ``python -m local.chromium``
 installs what is missing: from Debian where that is possible, else from Playwright.
 """
 

@@ -12,7 +12,7 @@ PATIENCE = 60
 
 
 def test_what_is_found_is_a_browser() -> None:
-    """What the tests and the demo are given runs and calls itself Chromium or Chrome."""
+    """What the tests are given runs and calls itself Chromium or Chrome."""
     answer = subprocess.run(
         [chromium.find(), "--version", "--no-sandbox"], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
