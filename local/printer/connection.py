@@ -119,7 +119,7 @@ class Connection:
 
     def _patiently(self, attempt: Callable[[], Any]) -> Any:
         """Repeat ``attempt`` by Retry-After while that asks for no more than the client's patience."""
-        left = PATIENCE
+        left: float = PATIENCE
         for _ in range(ATTEMPTS - 1):
             try:
                 return attempt()

@@ -15,9 +15,13 @@ from typing import Any
 from local.printer.answers import Enrolment, Invitation, Progress, Scan, UserStatus
 from local.printer.connection import Connection, json_object
 from local.printer.key import DeviceKey
+from local.printer.problem import Problem
 
 LONGEST_POLL = 20
 """Seconds; the device API's own limit."""
+
+_SLOWER = 5
+"""Seconds."""
 
 
 class Device:
@@ -39,8 +43,8 @@ class Device:
         self._clock = clock
         self._sleep = sleep
         self._connection = Connection(service, self._key, clock=clock, sleep=sleep)
-        self.sign_ins = Approvals(self._connection, "sign-ins")
-        self.consents = Approvals(self._connection, "consents")
+        self.sign_ins = Approvals(self._connection, "sign-ins", sleep)
+        self.consents = Approvals(self._connection, "consents", sleep)
         enrolment = self.enrolment
         if enrolment:
             self._connection.device_id = enrolment.device_id
@@ -156,8 +160,9 @@ class Device:
 class Approvals:
     """Sign-ins and consents: the same four calls, a person elsewhere, an OK at the panel."""
 
-    def __init__(self, connection: Connection, path: str) -> None:
+    def __init__(self, connection: Connection, path: str, sleep: Callable[[float], None]) -> None:
         self._connection = connection
+        self._sleep = sleep
         self._path = path
 
     def start(self, request: Mapping[str, Any]) -> Invitation:
@@ -168,6 +173,24 @@ class Approvals:
     def look(self, approval_id: str) -> Progress:
         """Ask once how it stands; asking too fast raises Problem ``slow_down`` with its retry_after."""
         return Progress.model_validate(self._connection.call("GET", f"{self._path}/{approval_id}"))
+
+    def wait(self, begun: Invitation) -> Progress:
+        """Ask at the service's interval until it is pending no more; the service ends it after ``expires_in``.
+
+        Told to slow down, it does as RFC 8628 section 3.5 says: from then on five seconds more.
+        """
+        interval = float(begun.interval)
+        while True:
+            try:
+                progress = self.look(begun.id)
+            except Problem as problem:
+                if problem.reason != "slow_down":
+                    raise
+                interval = max(interval + _SLOWER, problem.retry_after or 0)
+            else:
+                if progress.status != "pending":
+                    return progress
+            self._sleep(interval)
 
     def confirm(self, approval_id: str) -> Progress:
         """Say the person's OK."""

@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,6 +56,7 @@ class Panel:
         """Return the panel as an ASGI app."""
         routes = [
             Route("/", self._page),
+            Route("/healthz", lambda _: PlainTextResponse("ok")),
             Route("/panel/state", self._state),
             Route("/panel/language", self._language, methods=["POST"]),
             Route("/panel/enrolment", self._enrol, methods=["POST"]),

@@ -20,7 +20,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     ``retry_after`` in seconds.
     """
 
-    def __init__(self, status: int, members: Mapping[str, Any], retry_after: int | None = None) -> None:
+    def __init__(self, status: int, members: Mapping[str, Any], retry_after: float | None = None) -> None:
         self.status = status
         self.reason = str(members.get("reason") or "")
         self.code: int | None = members.get("code")
@@ -28,7 +28,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         self.title = str(members.get("title") or "")
         self.detail = str(members.get("detail") or "")
         self.remedy = str(members.get("remedy") or "")
-        self.retry_after: int | None = members.get("retry_after", retry_after)
+        self.retry_after: float | None = members.get("retry_after", retry_after)
         super().__init__(f"{status} {self.reason}: {self.title} {self.detail}".rstrip())
 
     @classmethod

@@ -22,8 +22,8 @@ USERS = {
         User("adele", "Adele Vance", "adele.vance@contoso.example"),
         User("ben", "Ben Okoye", "ben.okoye@contoso.example"),
         User("olga", "Вольга Кавальчук", "olga@contoso.example"),
-        User("nora", "Nora Null", "nora@contoso.onmicrosoft.com"),
-        User("carla", "Carla Block", "carla@contoso.example"),
-        User("dan", "Dan Gone", "dan@contoso.example"),
+        User("nora", "Nora Null", "nora.null@contoso.example"),
+        User("carla", "Carla Block", "carla.block@contoso.example"),
+        User("dan", "Dan Gone", "dan.gone@contoso.example"),
     )
 }

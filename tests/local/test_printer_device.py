@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from local.printer.device import Device, make_manifest
 from local.printer.problem import Problem
@@ -152,6 +152,21 @@ def test_slow_down_is_not_repeated_by_itself(device: Device, service: DeviceApi)
         device.sign_ins.look(begun.id)
     assert (refused.value.reason, refused.value.retry_after) == ("slow_down", 5)
     assert service.count("GET", path) == 1
+
+
+def test_waiting_slows_down_when_told_to(service: DeviceApi, make_device: Callable[..., Device]) -> None:
+    """Told to slow down, the device asks five seconds later than it would have, from then on (RFC 8628 3.5)."""
+    time = Time()
+    device = make_device(service.url, clock=time, sleep=time.sleep)
+    device.enrol(TICKET, model="Virtual 1", serial="V0001", name="Second floor")
+    begun = device.sign_ins.start({"user": {"id": "adele", "email": "adele.vance@contoso.example"}})
+    path = f"sign-ins/{begun.id}"
+    service.refuse("GET", path, JSONResponse({"status": "pending", "interval": 1}))
+    service.refuse("GET", path, problem(429, "slow_down"))
+    service.refuse("GET", path, JSONResponse({"status": "pending", "interval": 1}))
+    service.refuse("GET", path, JSONResponse({"status": "confirm", "interval": 1}))
+    assert device.sign_ins.wait(begun).status == "confirm"
+    assert time.slept == [1, 6, 6]
 
 
 def test_sign_in_goes_from_pending_over_confirm_to_active(device: Device, service: DeviceApi) -> None:

@@ -26,11 +26,12 @@ export async function approve(kind, request, look, ends) {
   };
   const here = show("approval", values, { cancel }, { ...options, back: cancel, bare: true, light: "busy" });
   const qr = document.querySelector("#qr");
-  qr.src = `data:image/svg+xml;base64,${btoa(unescape(encodeURIComponent(standalone(begun.qr_svg))))}`;
+  qr.src = `data:image/svg+xml,${encodeURIComponent(standalone(begun.qr_svg))}`;
   qr.alt = begun.verification_uri_complete;
   document.querySelector("#here").href = begun.verification_uri_complete;
   say(begun.message || look.waiting);
-  countdown(Date.now() + begun.expires_in * 1000, here);
+  begun.ends = Date.now() + begun.expires_in * 1000;
+  countdown(begun.ends, here);
   return wait(kind, begun, here, options, ends, cancel);
 }
 

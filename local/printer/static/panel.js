@@ -249,7 +249,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !back.hidden) back.click();
 });
 const tick = () => {
-  document.querySelector("#clock").textContent = new Date().toLocaleTimeString("be", { hour: "2-digit", minute: "2-digit" });
+  document.querySelector("#clock").textContent = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 };
 setInterval(tick, 5000);
 tick();

@@ -74,7 +74,8 @@ export const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds
 /** A time of the service in the person's own way of writing it. */
 export function when(text) {
   const options = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-  return text ? new Date(text).toLocaleString(document.documentElement.lang, options) : "";
+  const tag = { en: "en-GB" }[document.documentElement.lang] ?? document.documentElement.lang;
+  return text ? new Date(text).toLocaleString(tag, options) : "";
 }
 
 /** One button for a list of buttons. */
