@@ -1,0 +1,53 @@
+"""Pages: everything a person sees in a browser.
+
+Owns the view models (``views``: one frozen dataclass for each page), the templates, the static files, the security
+headers and the readable form of the API description. A page works without any script, on a phone, on the browser of
+a printer's panel and on a desk.
+
+Does not own: routes, cookies, forms' targets (a door gives them), or any decision. The texts of faults stand in
+``shared/faults.py``; the translations in ``shared/texts``.
+
+May import: the standard library, jinja2 (on the first page, not before), ``shared.texts`` and ``shared.faults``.
+
+::
+
+    door ── View ──> Pages.render ──> Rendered(body, headers) ──> the browser
+                        │   templates/<view>.html extends layout.html
+                        └── headers.security_headers
+"""
+
+from shared.pages.assets import Asset, asset
+from shared.pages.headers import security_headers
+from shared.pages.ranges import range_choice
+from shared.pages.render import Pages, Rendered
+from shared.pages.views import (
+    ApiDocs,
+    ConsentDone,
+    ConsentStart,
+    EnterCode,
+    FirstLogin,
+    FirstLoginDone,
+    Front,
+    RangeChoice,
+    Trouble,
+    View,
+)
+
+__all__ = [
+    "ApiDocs",
+    "Asset",
+    "ConsentDone",
+    "ConsentStart",
+    "EnterCode",
+    "FirstLogin",
+    "FirstLoginDone",
+    "Front",
+    "Pages",
+    "RangeChoice",
+    "Rendered",
+    "Trouble",
+    "View",
+    "asset",
+    "range_choice",
+    "security_headers",
+]

@@ -1,0 +1,59 @@
+"""The template engine. Imported by the first page that is rendered, because jinja2 costs time at a cold start."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from shared.faults import Who
+from shared.pages.api_reference import read
+from shared.pages.assets import asset_address
+from shared.pages.next_steps import next_step, who_acts
+from shared.pages.views import View
+from shared.texts import describe, translator
+
+
+def html(view: View, language: str, reference: str | None) -> str:
+    """Return the page of a view as HTML. See ``Pages.render``."""
+
+    def translated(message: str, **params: Any) -> Markup:
+        """Translate and fill in. Text and values are escaped; a value that is Markup already is taken as it is."""
+        # The catalogue answers its own header to the empty text.
+        text = escape(translator(language).gettext(message) if message else "")
+        return text.format(**params) if params else text
+
+    return (
+        _environment()
+        .get_template(view.template)
+        .render(
+            view=view,
+            language=language,
+            reference=reference,
+            _=translated,
+            described=lambda fault: describe(fault, language),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals |= {
+        "asset": asset_address,
+        "next_step": next_step,
+        "who_acts": who_acts,
+        "api_reference": read,
+        "Who": Who,
+    }
+    return environment

@@ -1,0 +1,43 @@
+"""What each permission range promises and asks, in an administrator's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.faults import N_
+from shared.pages.views import RangeChoice
+
+_WORDS = {
+    "send": (
+        N_("Send"),
+        N_("Scans up to about 3 MB. It works where SMTP is switched off, too."),
+        N_("Send mail as the signed-in person; read that person's own name and address."),
+    ),
+    "send-large": (
+        N_("Send large scans"),
+        N_("Scans up to about 25 MB. What is above 3 MB goes by SMTP, which must be switched on for the mailbox."),
+        N_("Send mail as the signed-in person, also by SMTP; read that person's own name and address."),
+    ),
+    "send-verified": (
+        N_("Send and verify"),
+        N_("Large scans, up to what your organisation allows, and none arrives twice: every sending can be looked up."),
+        N_(
+            "Send mail as the signed-in person; read and change mail in that person's mailbox, used only to "
+            "upload a scan and to see whether it was sent; read that person's own name and address."
+        ),
+    ),
+}
+
+
+def range_choice(slug: str, scopes: Sequence[str]) -> RangeChoice:
+    """Return a permission range for the consent page.
+
+    Args:
+        slug: ``send``, ``send-large`` or ``send-verified``.
+        scopes: the delegated permissions it requests, by Microsoft's names.
+
+    Raises:
+        KeyError: there is no such range.
+    """
+    title, promise, asks = _WORDS[slug]
+    return RangeChoice(slug=slug, title=title, promise=promise, asks=asks, scopes=tuple(scopes))

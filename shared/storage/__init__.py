@@ -1,0 +1,130 @@
+"""Tables, Queues and Blobs of the data account: the only room that imports Azure's storage SDKs.
+
+Owns: the clients (made once, on first use), keys that are safe by construction, compare-and-swap,
+and the translation of the SDK's errors into three facts: :class:`AlreadyThere`, :class:`Changed`,
+:class:`Gone`, or the fault ``storage_unavailable``.
+
+Does not own: what a row means. It may import ``shared.faults`` and nothing else of ours.
+
+Promises: a write that reports success happened once; a write that lost a race says so, and is
+never mistaken for a loss against itself (every write carries an operation id, and an ambiguous
+answer is settled by reading it back, see threats R12 and R13). Not promised: transactions over
+more than one partition.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from shared.storage.blobs import Blobs
+from shared.storage.errors import AlreadyThere, Changed, Gone, speaking
+from shared.storage.keys import key
+from shared.storage.queues import Queue
+from shared.storage.tables import Row, Table, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AlreadyThere", "Blobs", "Changed", "Gone", "Queue", "Row", "Storage", "Table", "Value", "create_all", "key"]
+
+TABLES = ("organisations", "tickets", "devices", "assertions", "people", "grants", "handoffs", "authorizations", "jobs")
+"""Every table there is. Infrastructure creates them; the app never does at run time."""
+QUEUES = ("deliveries", "deliveries-poison")
+CONTAINERS = ("documents",)
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 15
+RETRIES = 3
+_PATIENCE: dict[str, Any] = {
+    "connection_timeout": CONNECT_SECONDS,
+    "read_timeout": READ_SECONDS,
+    "retry_total": RETRIES,
+}
+
+
+class Storage:
+    """The data account. Clients are made lazily and shared by all threads of the process.
+
+    Args:
+        connection: an Azure Storage connection string.
+        new_id: makes operation ids (any unique text).
+    """
+
+    def __init__(self, connection: str, new_id: Callable[[], str]) -> None:
+        self._connection = connection
+        self._new_id = new_id
+        self._lock = threading.Lock()
+        self._tables: dict[str, Table] = {}
+        self._queues: dict[str, Queue] = {}
+        self._blobs: dict[str, Blobs] = {}
+
+    def table(self, name: str) -> Table:
+        """Return the table called ``name`` (one of :data:`TABLES`)."""
+        with self._lock:
+            if name not in self._tables:
+                from azure.data.tables import TableClient
+
+                client = TableClient.from_connection_string(
+                    self._connection, TABLES[TABLES.index(name)], retry_backoff_factor=0.2, **_PATIENCE
+                )
+                self._tables[name] = Table(client, self._new_id)
+            return self._tables[name]
+
+    def queue(self, name: str) -> Queue:
+        """Return the queue called ``name`` (one of :data:`QUEUES`)."""
+        with self._lock:
+            if name not in self._queues:
+                from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+
+                client = QueueClient.from_connection_string(
+                    self._connection,
+                    QUEUES[QUEUES.index(name)],
+                    # The Functions host expects base64 (host.json, messageEncoding).
+                    message_encode_policy=TextBase64EncodePolicy(),
+                    **_PATIENCE,
+                )
+                self._queues[name] = Queue(client)
+            return self._queues[name]
+
+    def blobs(self, container: str) -> Blobs:
+        """Return the private container called ``container`` (one of :data:`CONTAINERS`)."""
+        with self._lock:
+            if container not in self._blobs:
+                from azure.storage.blob import ContainerClient
+
+                client = ContainerClient.from_connection_string(
+                    self._connection, CONTAINERS[CONTAINERS.index(container)], **_PATIENCE
+                )
+                self._blobs[container] = Blobs(client)
+            return self._blobs[container]
+
+    def check(self) -> None:
+        """Prove that the account answers.
+
+        Raises:
+            StorageUnavailable: it does not.
+        """
+        self.table("organisations").get("readiness", "probe")
+
+
+def create_all(connection: str) -> None:
+    """Create every table, queue and container that is missing (local machines and tests only)."""
+    from azure.core.exceptions import ResourceExistsError
+    from azure.data.tables import TableServiceClient
+    from azure.storage.blob import BlobServiceClient
+    from azure.storage.queue import QueueServiceClient
+
+    with speaking():
+        tables = TableServiceClient.from_connection_string(connection, **_PATIENCE)
+        queues = QueueServiceClient.from_connection_string(connection, **_PATIENCE)
+        blobs = BlobServiceClient.from_connection_string(connection, **_PATIENCE)
+        with tables, queues, blobs:
+            for name in TABLES:
+                tables.create_table_if_not_exists(name)
+            for create, names in ((queues.create_queue, QUEUES), (blobs.create_container, CONTAINERS)):
+                for name in names:
+                    try:
+                        create(name)
+                    except ResourceExistsError:
+                        continue
