@@ -11,7 +11,7 @@ UNREACHABLE = "unreachable"
 _SERVER_ERROR = 500
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+class Problem(Exception):
     """The service said no, or said nothing.
 
     Carries the members of an RFC 9457 problem: ``status`` (HTTP, 0 when no answer came), ``reason``
