@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,9 +49,8 @@ class QueueDoor:
     """Brings messages of the real queue to the queue door, with the host's rules for failure and poison."""
 
     def __init__(self, connection: str, rooms: Services) -> None:
-        base64 = {"message_encode_policy": TextBase64EncodePolicy(), "message_decode_policy": TextBase64DecodePolicy()}
-        self._queue = QueueClient.from_connection_string(connection, DELIVERIES, **base64)
-        self._poison = QueueClient.from_connection_string(connection, f"{DELIVERIES}-poison", **base64)
+        self._queue = _queue(connection, DELIVERIES)
+        self._poison = _queue(connection, f"{DELIVERIES}-poison")
         self._rooms = rooms
 
     def drain(self) -> int:
@@ -74,6 +72,15 @@ class QueueDoor:
             self._poison.send_message(message.content)
             self._rooms.delivery.give_up(str(message.content))
         self._queue.delete_message(message)
+
+
+def _queue(connection: str, name: str) -> QueueClient:
+    return QueueClient.from_connection_string(
+        connection,
+        name,
+        message_encode_policy=TextBase64EncodePolicy(),
+        message_decode_policy=TextBase64DecodePolicy(),
+    )
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """Makes an enrolment ticket: ``python -m local.ticket --tenant TID --group office --location "2nd floor"``.
 
-It takes the app's settings from the environment, so it works wherever the app does.
+It takes the app's settings from the environment, and on one machine, where none are set, from ``.run/app``.
 """
 
 import argparse
+import os
+from pathlib import Path
 
+from local.environment import Ports, app_environment
 from shared.identity.id_token import canonical
 from shared.services import services
 
@@ -21,6 +24,8 @@ def main() -> None:
         tid = canonical(wanted.tenant)
     except ValueError:
         parser.error("--tenant must be a GUID")
+    if "SERVICE_KEY" not in os.environ:
+        os.environ |= app_environment(Path(".run"), Ports.chosen(os.environ))
     print(services().tickets.issue(tid, wanted.group, wanted.location, wanted.count))
 
 
