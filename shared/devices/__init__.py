@@ -9,8 +9,9 @@ A device never has a password. It makes an ES256 key, proves that it holds it, a
 """
 
 from shared.devices.devices import Device, Devices
+from shared.devices.nonces import LIFE_SECONDS as NONCE_SECONDS
 from shared.devices.nonces import Nonces
 from shared.devices.tickets import Tickets
-from shared.devices.tokens import TokenRefused, Tokens
+from shared.devices.tokens import TOKEN_SECONDS, TokenRefused, Tokens
 
-__all__ = ["Device", "Devices", "Nonces", "Tickets", "TokenRefused", "Tokens"]
+__all__ = ["NONCE_SECONDS", "TOKEN_SECONDS", "Device", "Devices", "Nonces", "Tickets", "TokenRefused", "Tokens"]

@@ -121,7 +121,7 @@ class Graph:
         """
         body = self._body(mailbox, message, document)
         if len(body) > REQUEST_LIMIT:
-            raise faults.TooLarge("request", limit="3 MB")
+            raise faults.TooLarge("request", limit=REQUEST_LIMIT * 3 // 4)
         try:
             answer = self._session.post(
                 f"{self._url}/v1.0/me/sendMail",
@@ -184,7 +184,7 @@ class Graph:
         return leaf(
             f"status {answer.status_code} {' '.join(codes)}".strip(),
             retry_after=self._retry_after(answer) or _WAIT.get(leaf),
-            limit="3 MB",
+            limit=REQUEST_LIMIT * 3 // 4,
         )
 
     def _retry_after(self, answer: requests.Response) -> float | None:

@@ -2,7 +2,7 @@
 
 Owns: the row of an organisation, the ranges, and the story of admin consent from the first page to
 the proof. Does not own: who may use a printer (``devices``, ``people``). It may import
-``shared.faults`` and ``shared.storage``; ``identity`` and ``handoffs`` are handed in.
+``shared.faults``, ``shared.texts`` and ``shared.storage``; ``identity`` and ``handoffs`` are handed in.
 
 Consent::
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared import faults
+from shared import faults, texts
 from shared.organisations.organisation import Organisations
 from shared.organisations.ranges import RANGES, Range
 
@@ -36,6 +37,14 @@ CONSENT_ROLES = frozenset(
 )
 """Template ids of the roles that may consent to delegated permissions (Microsoft, "Grant tenant-wide
 admin consent" and "Microsoft Entra built-in roles")."""
+
+
+@dataclass(frozen=True)
+class Onward:
+    """Where the browser goes next: to Entra again, or to the consent's own page (``address`` is its link)."""
+
+    again: bool
+    address: str
 
 
 class Consents:
@@ -102,8 +111,8 @@ class Consents:
             tenant = self._hint(query, handoff)
             return self._prove(subject, tenant, browser or "", login_hint=None, step="proof")
 
-    def finish(self, finished: Finished, *, browser: str) -> str | None:
-        """A second authorization came back: write the consent down, or return where the browser must go next.
+    def finish(self, finished: Finished, *, browser: str) -> Onward:
+        """A second authorization came back: write the consent down, or ask Entra once more.
 
         Raises:
             ConsentRoleMissing, ConsentNotProven, OtherOrganisation …: nothing is stored.
@@ -117,8 +126,11 @@ class Consents:
             except faults.InteractionRequired:
                 if subject["step"] != "proof":
                     raise faults.ConsentNotProven("no silent answer") from None
-                return self._authorizations.begin(
-                    STORY, json.dumps({**subject, "step": "who"}), tid=finished.tid, scopes=(), browser=browser
+                return Onward(
+                    again=True,
+                    address=self._authorizations.begin(
+                        STORY, json.dumps({**subject, "step": "who"}), tid=finished.tid, scopes=(), browser=browser
+                    ),
                 )
             except faults.ConsentWithdrawn as fault:
                 raise faults.ConsentNotProven(fault.note) from None
@@ -126,12 +138,15 @@ class Consents:
             if not account.wids & CONSENT_ROLES:
                 raise faults.ConsentRoleMissing
             if subject["step"] == "who":
-                return self._prove(subject, finished.tid, browser, login_hint=account.username, step="known")
+                return Onward(
+                    again=True,
+                    address=self._prove(subject, finished.tid, browser, login_hint=account.username, step="known"),
+                )
             chosen = RANGES[subject["range"]]
             if not redeemed.scopes >= set(chosen.scopes):
                 raise faults.ConsentNotProven("scopes")
             self._write_down(handoff, chosen, account)
-            return None
+            return Onward(again=False, address=self._handoffs.link(handoff.id))
 
     def _hint(self, query: Mapping[str, str], handoff: Handoff) -> str:
         """Read the callback's parameters (Microsoft, "Admin consent": success has admin_consent=True and tenant)."""
@@ -169,7 +184,7 @@ class Consents:
         self._organisations.consented(
             account.tid, name=name, consented_range=chosen, proven_by=account.username, oid=account.oid
         )
-        self._handoffs.browser_done(handoff.id, account_hint=account.username, outcome=account.tid)
+        self._handoffs.browser_done(handoff.id, account_hint=texts.masked(account.username), outcome=account.tid)
         if not handoff.device_id:
             self._handoffs.confirm_in_browser(handoff.id)
 

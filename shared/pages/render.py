@@ -52,7 +52,7 @@ class Pages:
         from shared.pages.engine import html
 
         return Rendered(
-            body=html(view, language, reference).encode(),
+            body=html(view, language, reference).encode(errors="replace"),
             headers=self._headers
             | {
                 "Content-Type": "text/html; charset=utf-8",

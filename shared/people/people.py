@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shared import faults
+from shared import faults, texts
 from shared.storage import AlreadyThere, Row, Table, key
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class People:
             raise
         self._handoffs.browser_done(
             handoff.id,
-            account_hint=masked(address),
+            account_hint=texts.masked(address),
             result={"oid": redeemed.account.oid, "cache": redeemed.cache},
         )
         return self._handoffs.link(handoff.id)
@@ -202,14 +202,10 @@ class People:
 
     def _pin(self, tid: str, group: str, user_id: str, oid: str, account_hint: str) -> None:
         partition = key(tid, group, user_id)
-        values: dict[str, Value | None] = {
-            "tid": tid,
-            "oid": oid,
-            "account_hint": account_hint,
-            "pinned": self._clock(),
-        }
         try:
-            self._table.insert(partition, ROW, values)
+            self._table.insert(
+                partition, ROW, {"tid": tid, "oid": oid, "account_hint": account_hint, "pinned": self._clock()}
+            )
         except AlreadyThere:
             row = self._table.get(partition, ROW)
             if row is None or row["oid"] != oid:
@@ -242,9 +238,3 @@ def _canonical_address(address: str) -> tuple[str, str] | None:
     if not (local and at and ascii_domain) or "@" in local or ascii_domain.endswith("."):
         return None
     return unicodedata.normalize("NFC", local.casefold()), ascii_domain
-
-
-def masked(address: str) -> str:
-    """Return an address as it may be shown on a screen in a corridor: its first letter and its domain."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}•••@{domain}"

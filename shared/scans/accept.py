@@ -79,7 +79,7 @@ class Acceptance:
         person = self._people.person(device, manifest.user)
         largest = self.largest(device)
         if manifest.size > largest:
-            raise faults.TooLarge("declared", limit=f"{largest / 1_000_000:.1f} MB")
+            raise faults.TooLarge("declared", limit=largest)
         _check(manifest, document)
         blob = str(uuid.uuid4())
         etag = self._documents.put(blob, document, manifest.size)
@@ -111,7 +111,9 @@ class Acceptance:
         try:
             self._deliveries.send(f"{device.id}/{manifest.id}")
         except faults.StorageUnavailable:
-            log.warning("job %s of device %s accepted without a wake-up; the sweep will bring it", manifest.id, device.id)
+            log.warning(
+                "job %s of device %s accepted without a wake-up; the sweep will bring it", manifest.id, device.id
+            )
         return job
 
     def cancel(self, device: Device, job_id: str) -> Job:

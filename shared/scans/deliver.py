@@ -183,9 +183,7 @@ class Delivery:
         return b"".join(chunks)
 
     def _record(self, job: Job, fault: faults.Fault) -> None:
-        log.warning(
-            "job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, fault
-        )
+        log.warning("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, fault)
         if isinstance(fault, faults.ConsentWithdrawn):
             self._organisations.withdraw(job.tid)
         if fault.action is Action.UNCERTAIN:
@@ -205,9 +203,7 @@ class Delivery:
         if at > job.created + GIVEN_UP_AFTER:
             self._end(job, "failed", faults.NotDeliveredInTime.reason)
             return
-        self._write(
-            job, {"state": "waiting", "reason": fault.reason, "next_attempt": at}, due=at + WAKE_MARGIN
-        )
+        self._write(job, {"state": "waiting", "reason": fault.reason, "next_attempt": at}, due=at + WAKE_MARGIN)
         self._deliveries.send(f"{job.device_id}/{job.manifest.id}", delay=pause + 1)
 
     def _end(self, job: Job, state: str, reason: str | None) -> None:
@@ -232,21 +228,19 @@ class _Lost(Exception):
 
 def compose(job: Job) -> Message:
     """Return the mail for a job, in its language."""
-    _ = texts.translator(job.manifest.locale).gettext
-    printer = clean(job.printer, 80)
-    place = clean(job.location, 80)
-    title = clean(job.manifest.title, SUBJECT_LONGEST)
+    language = texts.negotiate(job.manifest.locale)
+    printer, place = clean(job.printer, 80), clean(job.location, 80)
+    from_where = f"{printer} ({place})" if place else printer
     return Message(
         job=job.manifest.id,
-        subject=title or _(N_("Scan from {printer}")).format(printer=printer),
+        subject=clean(job.manifest.title, SUBJECT_LONGEST)
+        or texts.say(N_("Scan from {printer}"), language, printer=printer),
         text="\n\n".join(
             (
-                _(N_("Your scan from {printer} is attached.")).format(
-                    printer=f"{printer} ({place})" if place else printer
-                ),
-                _(N_("It was sent by yourself, from your own mailbox, through To My Email.")),
+                texts.say(N_("Your scan from {printer} is attached."), language, printer=from_where),
+                texts.say(N_("It was sent by yourself, from your own mailbox, through To My Email."), language),
             )
         ),
-        attachment_name=file_name(job.manifest.name, job.manifest.type, otherwise=_(N_("scan"))),
+        attachment_name=file_name(job.manifest.name, job.manifest.type, otherwise=texts.say(N_("scan"), language)),
         attachment_type=job.manifest.type,
     )

@@ -106,7 +106,10 @@ class Jobs:
         )
 
     def change(
-        self, device_id: str, job_id: str, decide: Callable[[Job], tuple[Mapping[str, Value | None], datetime | None] | None]
+        self,
+        device_id: str,
+        job_id: str,
+        decide: Callable[[Job], tuple[Mapping[str, Value | None], datetime | None] | None],
     ) -> Job:
         """Change a job by compare-and-swap.
 
