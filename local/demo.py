@@ -111,7 +111,21 @@ def _start(story: Story, machine: Machine, run_dir: Path, ports: Ports, host: st
         create_all(connection)
     settings["DataStorage"] = connection
     with story.step("Microsoft (emulated)"):
-        place = ["--tenant", CONTOSO, "--group", "office", "--location", "2nd floor"]
+        command = ["local.microsoft", "--port", str(ports.microsoft), "--run-dir", str(run_dir)]
+        own = ["--public-url", ports.app_url, "--client-id", CLIENT_ID]
+        machine.start("microsoft", [*command, *own], health=ports.microsoft_url, own=trust(run_dir))
+    if host == "functions":
+        with story.step("The app in Microsoft's own Python worker"):
+            functions_host.start(machine, ports.app, settings)
+    else:
+        with story.step("The app under uvicorn"):
+            health = f"{ports.app_url}/healthz"
+            machine.start("app", ["local.app", "--port", str(ports.app)], health=health, own=settings)
+    return settings
+
+
+def _ticket(settings: Mapping[str, str]) -> str:
+    place = ["--tenant", CONTOSO, "--group", "office", "--location", "2nd floor"]
     answer = subprocess.run(
         [sys.executable, "-m", "local.ticket", *place],
         capture_output=True,

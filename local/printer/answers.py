@@ -5,8 +5,6 @@ default is an answer the device cannot use. Times stay text: the device only sho
 them back.
 """
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict
 
 FINAL_STATES = frozenset({"sent", "failed", "cancelled"})
@@ -22,8 +20,8 @@ class Enrolment(_Answer):
 
     device_id: str
     status: str
-    organisation: Any = None
-    words: Any = None
+    organisation: str = ""
+    words: str = ""
 
 
 class UserStatus(_Answer):
@@ -32,6 +30,8 @@ class UserStatus(_Answer):
     status: str
     code: int | None = None
     reason: str | None = None
+    who: str | None = None
+    message: str | None = None
     account_hint: str | None = None
 
 
@@ -57,6 +57,8 @@ class Progress(_Answer):
     account_hint: str | None = None
     code: int | None = None
     reason: str | None = None
+    who: str | None = None
+    message: str | None = None
 
 
 class Scan(_Answer):

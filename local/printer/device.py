@@ -150,7 +150,7 @@ class Device:
     def history(self, cursor: str | None = None) -> tuple[list[Scan], str | None]:
         """Return one page of the job history, newest first, and the cursor of the next one or None."""
         answer = json_object(self._connection.call("GET", "scans", params={"cursor": cursor} if cursor else None))
-        return [Scan.model_validate(row) for row in answer["items"]], answer.get("cursor")
+        return [Scan.model_validate(row) for row in answer["scans"]], answer.get("cursor")
 
     def cancel(self, scan_id: str) -> None:
         """Cancel a job that has not been sent."""

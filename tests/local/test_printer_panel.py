@@ -134,7 +134,7 @@ def test_administrator_connects_the_organisation(page: Page, service: DeviceApi,
     page.get_by_role("button", name="OK").click()
     expect(page.locator(".tiles")).to_be_visible()
     assert [approval["request"]["range"] for approval in service.approvals.values()] == ["send-verified"]
-    assert service.consent == "active"
+    assert service.consent == "consented"
 
 
 def test_ticket_is_pasted_at_a_printer_out_of_the_box(page: Page, device: Device) -> None:

@@ -42,7 +42,7 @@ class DeviceApi:
         self.requests: list[tuple[str, str]] = []
         self.languages: list[str] = []
         self.refusals: dict[tuple[str, str], deque[Response]] = {}
-        self.consent = "missing"
+        self.consent = "none"
         self.users: dict[str, dict[str, Any]] = {}
         self.approvals: dict[str, dict[str, Any]] = {}
         self.scans: dict[str, dict[str, Any]] = {}
@@ -152,8 +152,8 @@ class DeviceApi:
                 "name": "Second floor",
                 "group": "office",
                 "organisation": "Contoso",
-                "consent": {"status": self.consent, "range": "send"},
-                "size_limit": 3_000_000,
+                "consent": {"status": self.consent, "range": "send" if self.consent == "consented" else None},
+                "policy": {"kinds": ["to_my_email"], "largest_document": 3_000_000},
             }
         )
 
@@ -189,7 +189,7 @@ class DeviceApi:
         if user:
             self.users[user["id"]] = {"status": "ready", "account_hint": approval.get("account_hint")}
         else:
-            self.consent = "active"
+            self.consent = "consented"
         return JSONResponse({"status": "active", "interval": 1})
 
     async def _cancel(self, request: Request) -> Response:
@@ -231,7 +231,7 @@ class DeviceApi:
         return Response(status_code=204)
 
     async def _history(self, _: Request) -> Response:
-        return JSONResponse({"items": list(reversed(self.scans.values())), "cursor": None})
+        return JSONResponse({"scans": list(reversed(self.scans.values())), "cursor": None})
 
 
 def problem(status: int, reason: str, *, retry_after: int | None = None, **members: Any) -> Response:

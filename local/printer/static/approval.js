@@ -85,8 +85,7 @@ function over(now, options, ends) {
   const name = now.status === "expired" ? "expired" : "denied";
   result({
     tone: "bad", symbol: name === "expired" ? "clock" : "alert", code: now.code,
-    title: now.title || (now.code && texts[`code_${now.code}`]) || texts[`${name}_title`],
-    detail: now.message || now.detail || texts[`${name}_hint`], remedy: now.remedy, who: now.who,
+    title: texts[`${name}_title`], detail: now.message || texts[`${name}_hint`], who: now.who,
     buttons: [["cancel", ends.leave], ["retry", ends.again, true]],
   }, options);
 }

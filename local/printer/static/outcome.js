@@ -31,14 +31,14 @@ export function problem(refusal, buttons, options) {
   return result({
     tone: "bad", symbol: "alert", code, who: refusal.who,
     title: refusal.title || texts[`reason_${reason}`] || texts[`code_${code}`] || texts.something_wrong,
-    detail: refusal.detail,
+    detail: refusal.detail || refusal.message,
     remedy: refusal.remedy || texts[`remedy_${reason}`] || advice(refusal),
     buttons,
   }, options);
 }
 
-/** What the printer itself can advise: nobody at the panel can do what an administrator must. */
-const advice = ({ code, who }) => texts[who === "admin" || who === "operator" ? "remedy_ask" : `remedy_${code}`];
+/** What the printer itself can advise where the service said nothing: nobody at the panel can do an administrator's part. */
+const advice = ({ message, code, who }) => message ? "" : texts[who === "admin" || who === "operator" ? "remedy_ask" : `remedy_${code}`];
 
 /** How a job ended, or where it stands. */
 export function job(scan, buttons, options, detailed = false) {
@@ -49,7 +49,7 @@ export function job(scan, buttons, options, detailed = false) {
     tone, symbol, code, who: scan.who,
     title: (code && texts[`code_${code}`]) || texts[`${words}_title`] || texts[`state_${scan.state}`],
     detail: scan.message || texts[`${words}_hint`] || texts[`${scan.state}_hint`],
-    remedy: scan.remedy || advice({ code, who: scan.who }),
+    remedy: advice(scan),
     pairs: detailed ? [
       ["created", when(scan.created_at)], ["updated", when(scan.updated_at)],
       ["attempts", scan.attempts || null], ["next_attempt", when(scan.next_attempt_at)], ["job", scan.id],

@@ -172,22 +172,19 @@ async function status() {
   }
   if (!here()) return;
   const enrolment = printer.enrolment ?? {};
-  const limit = device.size_limit ?? device.policy?.size_limit;
+  const limit = device.policy?.largest_document;
   const list = facts([
     ["service", `${reachable[0]} (${printer.service.replace(/^https?:\/\//, "")})`, reachable[1]],
     ["device", [device.name ?? printer.name, printer.model, printer.serial].join(", ")],
-    ["group", named(device.group)],
-    ["organisation", named(device.organisation) || named(enrolment.organisation) || texts.none],
-    ["consent", device.consent?.status],
+    ["group", [device.group, device.location].filter(Boolean).join(", ")],
+    ["organisation", device.organisation || enrolment.organisation || texts.none],
+    ["consent", texts[`consent_${device.consent?.status}`] ?? device.consent?.status, { none: "bad", withdrawn: "bad" }[device.consent?.status]],
     ["range", texts[`range_${device.consent?.range}`]],
     ["size_limit", limit && `${(limit / 1e6).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 })} MB`],
-    ["key_words", words(enrolment.words)],
+    ["key_words", enrolment.words],
   ]);
   show("status", { facts: list }, {}, leaving(texts.status));
 }
-
-const named = (thing) => (thing && typeof thing === "object" ? thing.name ?? thing.display_name : thing);
-const words = (given) => (Array.isArray(given) ? given.join(" ") : given);
 
 // Settings
 
@@ -231,7 +228,7 @@ function enrol() {
     return asking(texts.enrol_title, () => ask("POST", "enrolment", { ticket }), (enrolment) => result({
       tone: "good", symbol: "plug", title: texts.enrolled_title,
       detail: enrolment.status === "pending" ? texts.device_pending : enrolment.words && texts.enrolled_hint,
-      remedy: words(enrolment.words), buttons: toHome,
+      remedy: enrolment.words, buttons: toHome,
     }, { title: texts.enrol_title }));
   };
   show("enrol", {}, { ok, cancel: settings }, { title: texts.enrol_title, back: settings });
