@@ -62,8 +62,8 @@ def security_headers(form_targets: Sequence[str], nonce: str | None = None) -> d
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in directives.items()),
         "X-Frame-Options": "DENY",
         "X-Content-Type-Options": "nosniff",
-        # Not no-referrer: browsers would then send the Origin "null" even with our own forms (Fetch standard,
-        # "append a request Origin header"), and we could not tell them from another site's.
+        # Not no-referrer: under that a form says Origin null to its own site, and the check against forged
+        # forms refuses it (Fetch standard, "append a request Origin header"). Other sites learn nothing either way.
         "Referrer-Policy": "same-origin",
         "Cache-Control": "no-store",
         "Cross-Origin-Opener-Policy": "same-origin",
