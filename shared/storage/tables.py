@@ -162,6 +162,12 @@ class Table:
                     return
                 yield _read(entity, entity.metadata["etag"])
 
+    def expired(self, now: datetime) -> Iterator[Row]:
+        """Yield the rows whose column ``expires`` is before ``now``. Reads the whole table."""
+        with speaking():
+            for entity in self._client.query_entities("expires lt @now", parameters={"now": now}):
+                yield _read(entity, entity.metadata["etag"])
+
     def _entity(self, partition: str, row: str, values: Mapping[str, Value | None]) -> dict[str, Any]:
         kept = {name: value for name, value in values.items() if value is not None}
         return {**kept, "op": self._new_id(), "PartitionKey": partition, "RowKey": row}

@@ -12,7 +12,7 @@ May import: the standard library and ``shared.faults``. Babel makes the catalogu
 
 from shared.texts.catalogues import CatalogueMissingError, say, translator
 from shared.texts.descriptions import Texts, describe
-from shared.texts.formats import moment, size, time_of_day
+from shared.texts.formats import masked, moment, size, time_of_day
 from shared.texts.languages import LANGUAGES, negotiate
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "CatalogueMissingError",
     "Texts",
     "describe",
+    "masked",
     "moment",
     "negotiate",
     "say",

@@ -56,3 +56,9 @@ def _written(when: datetime, pattern: str) -> str:
         hour=f"{utc.hour:02}",
         minute=f"{utc.minute:02}",
     )
+
+
+def masked(address: str) -> str:
+    """Return a mail address as it may be shown on a screen in a corridor: its first letter and its domain."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}•••@{domain}"

@@ -1,0 +1,57 @@
+"""Azure's entry: registers the doors of ``functions/``. Indexing needs no setting and imports no vendor SDK."""
+
+from collections.abc import Awaitable, Callable
+
+import azure.functions as func
+
+from functions import DELIVERIES, EXPIRY_SCHEDULE, HTTP_DOORS, STORAGE_SETTING, SWEEP_SCHEDULE
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+def _http_door(module: str) -> Callable[[func.HttpRequest, func.Context], Awaitable[func.HttpResponse]]:
+    async def door(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        from functions.answers import mounted
+
+        answer: func.HttpResponse = await mounted(module).handle_async(req, context)
+        return answer
+
+    return door
+
+
+for _first, _module in HTTP_DOORS.items():
+    _name = f"{_module}_{_first}" if _first and _first != _module else _module
+    _route = f"{_first}/{{*path}}" if _first else "{*path}"
+    app.function_name(_name)(app.route(route=_route, methods=list(func.HttpMethod))(_http_door(_module)))
+
+
+@app.queue_trigger(arg_name="message", queue_name=DELIVERIES, connection=STORAGE_SETTING)
+def deliver(message: func.QueueMessage) -> None:
+    """Deliver one scan."""
+    from functions.delivery import deliver
+
+    deliver(message.get_body().decode("utf-8", "replace"))
+
+
+@app.queue_trigger(arg_name="message", queue_name=f"{DELIVERIES}-poison", connection=STORAGE_SETTING)
+def give_up(message: func.QueueMessage) -> None:
+    """Say which scan the queue gave up on."""
+    from functions.delivery import give_up
+
+    give_up(message.get_body().decode("utf-8", "replace"))
+
+
+@app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE)
+def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Wake the scans that nobody has woken."""
+    from functions.upkeep import sweep
+
+    sweep()
+
+
+@app.timer_trigger(arg_name="timer", schedule=EXPIRY_SCHEDULE)
+def expire(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Delete what is too old."""
+    from functions.upkeep import expire
+
+    expire()

@@ -1,0 +1,39 @@
+"""HTTP for devices: ``/api/v1``, as ``/api/docs`` and ``/api/v1/openapi.json`` describe it.
+
+One module for each resource; ``bodies`` has what goes over the wire, ``callers`` who calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import FastAPI, Request, Response
+
+from functions.answers import JSON_LIMIT, UPLOAD_LIMIT, door, page, problem
+from functions.device_api import bodies, enrolment, handoffs, scans
+from shared.pages import ApiDocs
+from shared.services import Services
+
+PREFIX = "/api/v1"
+
+
+def build(services: Callable[[], Services]) -> FastAPI:
+    """Build the door. It needs no settings before its first real request."""
+    app = FastAPI(
+        title="To My Email: device API",
+        version="1",
+        description="What printers and scanners talk to. Errors are application/problem+json (RFC 9457).",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses={"4XX": {"model": bodies.Problem, "content": {"application/problem+json": {}}}},
+    )
+    app.state.services = services
+    for resource in (enrolment, handoffs, scans):
+        app.include_router(resource.router, prefix=PREFIX)
+
+    @app.get("/api/docs", include_in_schema=False)
+    def docs(request: Request) -> Response:
+        return page(services(), request, ApiDocs(app.openapi()))
+
+    return door(app, problem, largest={"": JSON_LIMIT, f"{PREFIX}/scans": UPLOAD_LIMIT + JSON_LIMIT})

@@ -1,0 +1,236 @@
+"""The bodies of the device API: what devices send (closed schemas) and what they get."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Text = Annotated[str, Field(max_length=200)]
+Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z0-9-]*$", description="BCP 47, such as de-AT")]
+UserId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$", description="The device group's id of a person; never an address")
+]
+ScanId = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        description="UUID, lower case, made by the device",
+    ),
+]
+MediaType = Literal["application/pdf", "image/jpeg", "image/tiff", "image/png"]
+
+
+class Closed(BaseModel):
+    """A body from outside: unknown fields and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PublicKey(Closed):
+    """An EC P-256 public key (RFC 7517)."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+    kty: Literal["EC"]
+    crv: Literal["P-256"]
+    x: Annotated[str, Field(max_length=64)]
+    y: Annotated[str, Field(max_length=64)]
+
+
+class Enrolment(Closed):
+    """A device that wants to belong to an organisation."""
+
+    ticket: Annotated[str, Field(max_length=64, description="From the administrator")]
+    jwk: PublicKey
+    model: Text
+    serial: Text
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    locale: Locale = ""
+    proof: Annotated[
+        str,
+        Field(
+            max_length=4096,
+            description='JWS by the new key; header typ "enrolment-proof+jwt", claims nonce, jkt (RFC 7638), aud',
+        ),
+    ]
+
+
+class RegisteredUser(Closed):
+    """A person as the device's user registry knows him."""
+
+    id: UserId
+    email: Annotated[str, Field(min_length=3, max_length=320)]
+    name: Text = ""
+
+
+class NewSignIn(Closed):
+    """A first login."""
+
+    user: RegisteredUser
+    locale: Locale = ""
+
+
+class NewConsent(Closed):
+    """An admin consent from the panel."""
+
+    range: Literal["send", "send-large", "send-verified"] = "send"
+    locale: Locale = ""
+
+
+class Document(Closed):
+    """What the device says of the bytes."""
+
+    name: Text
+    type: MediaType
+    size: Annotated[int, Field(ge=1, description="Bytes")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ScanManifest(Closed):
+    """A scan."""
+
+    id: ScanId
+    kind: Literal["to_my_email", "email", "fax"]
+    user: UserId | None = None
+    to: Annotated[list[str], Field(max_length=50)] | None = None
+    fax_number: Text | None = None
+    title: Text = ""
+    locale: Locale = ""
+    document: Document
+
+
+class Nonce(BaseModel):
+    """A nonce, good for ``expires_in`` seconds."""
+
+    nonce: str
+    expires_in: int
+
+
+class Enrolled(BaseModel):
+    """An enrolled device. The administrator sees the same four ``words``."""
+
+    device_id: str
+    organisation: str
+    status: Literal["active", "pending"]
+    words: str
+
+
+class AccessToken(BaseModel):
+    """RFC 6749 section 5.1."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
+    expires_in: int
+
+
+class ConsentStatus(BaseModel):
+    """The organisation's consent."""
+
+    status: Literal["none", "consented", "withdrawn"]
+    range: str | None
+
+
+class Policy(BaseModel):
+    """What the device may do now. ``largest_document`` is in bytes; 0 without consent."""
+
+    kinds: list[str]
+    types: list[str]
+    largest_document: int
+
+
+class DeviceRecord(BaseModel):
+    """The device's own record."""
+
+    device_id: str
+    status: str
+    name: str
+    model: str
+    serial: str
+    group: str
+    location: str
+    locale: str
+    organisation: str
+    tenant: str
+    words: str
+    consent: ConsentStatus
+    policy: Policy
+
+
+class UserStatus(BaseModel):
+    """Whether a scan for a person can be sent."""
+
+    status: Literal["ready", "sign_in_required", "blocked"]
+    code: int | None = None
+    reason: str | None = None
+    who: str | None = None
+    message: str | None = None
+    account_hint: str | None = None
+
+
+class HandoffStarted(BaseModel):
+    """What the panel shows; times in seconds."""
+
+    id: str
+    status: Literal["pending"] = "pending"
+    verification_uri: str
+    verification_uri_complete: str
+    user_code: str
+    qr_svg: str
+    expires_in: int
+    interval: int
+    message: str
+
+
+class HandoffState(BaseModel):
+    """How far a sign-in or consent has come. Ask no faster than every ``interval`` seconds."""
+
+    id: str
+    status: Literal["pending", "confirm", "active", "denied", "expired"]
+    account_hint: str | None = None
+    reason: str | None = None
+    code: int | None = None
+    who: str | None = None
+    message: str | None = None
+    interval: int
+
+
+class ScanState(BaseModel):
+    """A scan as it stands; ``message`` says in words what happened and what to do."""
+
+    id: str
+    kind: str
+    state: Literal[
+        "awaiting_upload", "accepted", "sending", "held", "waiting", "uncertain", "sent", "failed", "cancelled"
+    ]
+    code: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    who: str | None = None
+    title: str
+    attempts: int
+    created_at: datetime
+    updated_at: datetime
+    next_attempt_at: datetime | None = None
+
+
+class History(BaseModel):
+    """A page of the device's jobs, newest first. ``cursor`` asks for the next page."""
+
+    scans: list[ScanState]
+    cursor: str | None = None
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+    who: str
+    remedy: str
+    reference: str
+    code: int | None = None
+    retry_after: int | None = None

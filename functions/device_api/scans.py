@@ -1,0 +1,149 @@
+"""Scans: hand over, look, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+
+from functions.answers import JSON_LIMIT, language_of
+from functions.device_api import bodies
+from functions.device_api.callers import ById, Caller, Rooms, known_id
+from functions.device_api.enrolment import KINDS
+from functions.device_api.handoffs import about
+from shared import faults
+from shared.devices import Device
+from shared.scans import FINAL, Job, Manifest
+
+LONGEST_WAIT = 20
+LOOK_EVERY = 0.7
+"""Seconds between two looks of a long poll."""
+PAGE = 20
+
+router = APIRouter(tags=["Scans"])
+
+
+@router.post(
+    "/scans",
+    status_code=202,
+    response_model=bodies.ScanState,
+    response_model_exclude_none=True,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["manifest", "document"],
+                        "properties": {
+                            "manifest": bodies.ScanManifest.model_json_schema(),
+                            "document": {"type": "string", "format": "binary"},
+                        },
+                    }
+                }
+            },
+        }
+    },
+)
+async def scan(request: Request, rooms: Rooms, device: Caller) -> bodies.ScanState:
+    """Hand over a scan with its bytes. The same id with the same manifest again answers as the first time."""
+    if "content-length" not in request.headers:
+        raise faults.LengthRequired
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise faults.UnsupportedMediaType("multipart/form-data")
+    async with request.form(max_files=2, max_fields=1, max_part_size=JSON_LIMIT) as form:
+        manifest = await _manifest(form.get("manifest"), device)
+        document = form.get("document")
+        if not isinstance(document, UploadFile):
+            raise faults.InvalidRequest("document")
+        job = await run_in_threadpool(rooms.acceptance.accept, device, manifest, document.file)
+    return _scan_state(request, device, job)
+
+
+@router.get("/scans/{id}", response_model_exclude_none=True)
+async def scan_state(
+    request: Request,
+    rooms: Rooms,
+    device: Caller,
+    id: ById,  # noqa: A002
+    wait: int = 0,
+    since: str | None = None,
+) -> bodies.ScanState:
+    """One scan. With ``wait`` (seconds, at most 20) the answer comes when ``updated_at`` is no longer ``since``."""
+    job_id = known_id(id)
+    looks = int(min(max(wait, 0), LONGEST_WAIT) / LOOK_EVERY)
+    while True:
+        job = await run_in_threadpool(rooms.jobs.get, device.id, job_id)
+        if job is None:
+            raise faults.NotFound
+        state = _scan_state(request, device, job)
+        if looks <= 0 or job.state in FINAL or _instant(state) != since:
+            return state
+        looks -= 1
+        await asyncio.sleep(LOOK_EVERY)  # no thread is held meanwhile
+
+
+@router.get("/scans", response_model_exclude_none=True)
+def history(request: Request, rooms: Rooms, device: Caller, cursor: str = "") -> bodies.History:
+    """The device's job history, newest first."""
+    if len(cursor) > 32 or not (cursor.isdecimal() or not cursor):  # noqa: PLR2004
+        raise faults.InvalidRequest("cursor")
+    jobs, more = rooms.jobs.history(device.id, cursor, PAGE)
+    return bodies.History(scans=[_scan_state(request, device, job) for job in jobs], cursor=more)
+
+
+@router.delete("/scans/{id}", response_model_exclude_none=True)
+def cancel_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.ScanState:  # noqa: A002
+    """Cancel what has not been sent."""
+    return _scan_state(request, device, rooms.acceptance.cancel(device, known_id(id)))
+
+
+async def _manifest(part: Any, device: Device) -> Manifest:
+    if isinstance(part, UploadFile):  # some clients send JSON parts as files
+        part = (await part.read(JSON_LIMIT)).decode("utf-8", "replace")
+    try:
+        told = bodies.ScanManifest.model_validate_json(part or "")
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise faults.InvalidRequest(f"manifest {first['type']}") from None
+    if told.kind not in KINDS:
+        raise faults.KindNotAvailable
+    if told.user is None or told.to is not None or told.fax_number is not None:
+        raise faults.InvalidRequest("manifest user")
+    document = told.document
+    return Manifest(
+        id=told.id,
+        kind=told.kind,
+        user=told.user,
+        title=told.title,
+        locale=told.locale or device.locale,
+        name=document.name,
+        type=document.type,
+        size=document.size,
+        sha256=document.sha256,
+    )
+
+
+def _scan_state(request: Request, device: Device, job: Job) -> bodies.ScanState:
+    return bodies.ScanState.model_validate(
+        {
+            "id": job.manifest.id,
+            "kind": job.manifest.kind,
+            "state": job.state,
+            "title": job.manifest.title,
+            "attempts": job.attempts,
+            "created_at": job.created,
+            "updated_at": job.updated,
+            "next_attempt_at": job.next_attempt,
+            **(about(job.fault, language_of(request, device.locale)) if job.fault else {}),
+        }
+    )
+
+
+def _instant(state: bodies.ScanState) -> Any:
+    return state.model_dump(mode="json")["updated_at"]

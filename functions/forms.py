@@ -1,0 +1,29 @@
+"""What browsers and devices post as forms, and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import Request
+
+from shared import faults
+
+
+async def form_of(request: Request) -> Mapping[str, str]:
+    """Return the fields of a posted form; of a repeated field the last, and no files.
+
+    Raises:
+        UnsupportedMediaType: it is no form.
+    """
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise faults.UnsupportedMediaType
+    form = await request.form(max_fields=50)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def address_of(request: Request) -> str:
+    """Return where a request comes from: what the platform's front end appended last, else the peer."""
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if forwarded.count(":") == 1:  # Azure appends address:port
+        forwarded = forwarded.partition(":")[0]
+    return forwarded or (request.client.host if request.client else "")

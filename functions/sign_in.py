@@ -1,0 +1,100 @@
+"""HTTP: the first-login page, and the answers that Entra sends through the browser.
+
+``/s`` takes the code, ``/s/{link}`` is the first login. ``/auth/callback`` takes Entra's cross-site form, which
+carries no cookie, and ``/auth/finish`` finishes in the browser that began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from functions.answers import (
+    FORM_LIMIT,
+    browser_of,
+    door,
+    forget_browser,
+    page,
+    remember_browser,
+    require_same_site,
+    see_other,
+    trouble,
+)
+from functions.forms import address_of, form_of
+from shared import faults
+from shared.handoffs import Handoff
+from shared.pages import EnterCode, FirstLogin, FirstLoginDone, Trouble, View
+from shared.services import Services
+from shared.texts import masked
+
+STORY = "sign_in"
+
+
+def build(services: Callable[[], Services]) -> FastAPI:
+    """Build the door."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/s")
+    def enter_code(request: Request) -> Response:
+        return page(services(), request, EnterCode(action="/s"))
+
+    @app.post("/s")
+    async def code_entered(request: Request) -> Response:
+        require_same_site(services(), request)
+        code = (await form_of(request)).get("code", "")
+        try:
+            story, link = await run_in_threadpool(services().handoffs.link_of, code, address_of(request))
+        except faults.LinkUnknown:
+            return page(services(), request, EnterCode(action="/s", refused=faults.LinkUnknown), 404)
+        return see_other(f"/s/{link}" if story == STORY else f"/consent/{link}")
+
+    @app.get("/s/{link}")
+    def first_login(request: Request, link: str) -> Response:
+        handoff = services().handoffs.by_link(link, STORY)
+        view = _view(services(), handoff, request.url.path)
+        status = view.fault.status if isinstance(view, Trouble) else 200
+        return page(services(), request, view, status, handoff.task["locale"])
+
+    @app.post("/s/{link}")
+    def begin(request: Request, link: str) -> Response:
+        require_same_site(services(), request)
+        browser = browser_of(request) or services().secret()
+        return remember_browser(see_other(services().people.begin(link, browser=browser)), browser)
+
+    @app.post("/auth/callback")
+    async def answered(request: Request) -> Response:
+        form = await form_of(request)
+        handle = await run_in_threadpool(services().authorizations.answered, form)
+        return see_other(f"/auth/finish?tx={handle}")
+
+    @app.get("/auth/finish")
+    def finish(request: Request, tx: str = "") -> Response:
+        browser = browser_of(request)
+        finished = services().authorizations.finish(tx, browser=browser)
+        if finished.purpose == STORY:
+            return forget_browser(see_other(f"/s/{services().people.finish(finished)}"))
+        onward = services().consents.finish(finished, browser=browser or "")
+        return see_other(onward.address) if onward.again else forget_browser(see_other(f"/consent/{onward.address}"))
+
+    return door(app, trouble(services), largest=FORM_LIMIT)
+
+
+def _view(services: Services, handoff: Handoff, action: str) -> View:
+    task = handoff.task
+    if handoff.status in {"confirm", "active"}:
+        return FirstLoginDone(account=handoff.account_hint or "", printer=task["printer"])
+    if handoff.status != "pending":
+        return Trouble(faults.BY_REASON[handoff.reason or faults.SignInTimedOut.reason])
+    left = (handoff.expires - services.clock()).total_seconds()
+    return FirstLogin(
+        action=action,
+        printer=task["printer"],
+        location=task["location"],
+        organisation=services.organisations.get(task["tid"]).name,
+        account=masked(task["email"]),
+        person=task["name"],
+        minutes_left=max(1, ceil(left / 60)),
+    )

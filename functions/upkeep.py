@@ -1,0 +1,15 @@
+"""TIMER doors: wake what nobody has woken, delete what is too old."""
+
+from shared.services import services
+
+
+def sweep() -> None:
+    """Wake the scans that are due and made no progress."""
+    services().delivery.sweep()
+
+
+def expire() -> None:
+    """Delete rows whose time is over, and documents that no job came for."""
+    from shared.expiry import expire as expire_all
+
+    expire_all(services().storage, services().clock())

@@ -1,0 +1,24 @@
+"""An emulated Microsoft cloud: Entra ID, Microsoft Graph's mail, and the mailboxes behind it.
+
+Owns a counterpart that behaves on the wire, over TLS, as Microsoft documents it, so that unchanged
+MSAL and the unchanged app can be run, tried and tested on one machine. It is strict: what Entra or
+Graph refuses is refused here with the error that they give. It owns no test and no part of the app,
+and it may import nothing from ``shared`` or ``functions``: a counterpart that shares code with what
+it judges would share its mistakes.
+
+``directory``    tenants, accounts and roles that exist from the start
+``permissions``  what scopes mean, who may consent to them
+``refusals``     the AADSTS errors
+``keys``         signing keys and JWKS
+``cloud``        the state of it all, behind one lock, and what tests and switches do to it
+``tokens``       ID tokens and access tokens
+``clients``      how a client proves itself at the token endpoint
+``login``        the OpenID endpoints; ``sign_in`` the pages of a sign-in, ``admin_consent``, ``token``
+``graph``        /v1.0/me and /v1.0/me/sendMail; ``mail`` parses and delivers; ``mailbox_pages`` shows
+``switchboard``  faults on the wire and the journal of requests; ``switch_pages`` its page and API
+``person``       somebody with a browser, driven over HTTP, for tests and benches
+``server``       serves it in a thread; ``__main__`` as a process
+
+Not emulated: device code flow, multi-factor prompts, continuous access evaluation by itself (its
+challenge can be switched on as a fault), drafts and upload sessions, directory administration.
+"""

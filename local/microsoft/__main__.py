@@ -1,0 +1,53 @@
+"""The emulated Microsoft cloud as a process: ``python -m local.microsoft --port 24443 --run-dir .run``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from local.tls import prepare
+
+from .cloud import Application, Cloud
+from .server import Server, listening
+
+# The app registration of a local run; the app's CLIENT_ID must be the same.
+LOCAL_CLIENT_ID = "7a1c9b52-4e0d-4c35-9c52-0d5f3c8e2b61"
+
+
+def main() -> int:
+    """Serve until it is interrupted; answer the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.microsoft", description=__doc__)
+    parser.add_argument("--port", type=int, default=24443)
+    parser.add_argument("--run-dir", type=Path, default=Path(".run"))
+    parser.add_argument("--public-url", default="http://127.0.0.1:7071", help="where the app is")
+    parser.add_argument("--client-id", default=LOCAL_CLIENT_ID)
+    parser.add_argument("--certificate", type=Path, help="the app's certificate, default RUN_DIR/app/client.pem")
+    given = parser.parse_args()
+    certificate_file = given.certificate or given.run_dir / "app" / "client.pem"
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+    except (OSError, ValueError) as error:
+        print(f"The app's certificate cannot be read: {error}", file=sys.stderr)
+        return 1
+    cloud = Cloud(
+        [
+            Application(
+                client_id=given.client_id,
+                redirect_uris=(f"{given.public_url}/auth/callback", f"{given.public_url}/consent/callback"),
+                certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
+            )
+        ]
+    )
+    server = Server(cloud, prepare(given.run_dir / "tls"))
+    with listening(given.port) as opened:
+        print(
+            f"Emulated Microsoft: https://localhost:{given.port} (mailboxes at /mailbox, faults at /faults)", flush=True
+        )
+        server.uvicorn.run(sockets=[opened])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

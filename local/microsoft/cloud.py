@@ -1,0 +1,419 @@
+"""The state of the emulated cloud, behind one lock, and everything that changes it.
+
+Request handlers run on one event loop, tests and switches call from other threads: every public
+method takes the lock. Times are aware datetimes from the given clock; tokens are opaque strings.
+
+A refresh token's life, by ``rotation``::
+
+    entra    every token stays valid until it is revoked or idle for 90 days (what Microsoft does)
+    grace    the one before the newest still works, until the newest is used; older ones end the family
+    strict   a used token is dead; using it again ends the family
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+
+from .directory import PERSONAL_TENANT, Account, Tenant, accounts, tenants
+from .keys import KeyRing
+from .mail import Mailboxes
+from .permissions import CATALOGUE
+from .refusals import Refusal
+
+CODE_LIFETIME = timedelta(minutes=10)
+IDLE_LIFETIME = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Application:
+    """An app registration.
+
+    ``certificates`` are PEM texts, ``audience`` is the manifest's ``signInAudience``, ``permissions``
+    the statically registered ones, ``roles_in_tokens`` is ``groupMembershipClaims: DirectoryRole``.
+    """
+
+    client_id: str
+    redirect_uris: tuple[str, ...]
+    name: str = "To My Email"
+    certificates: tuple[str, ...] = ()
+    client_secrets: tuple[str, ...] = ()
+    audience: str = "AzureADMultipleOrgs"
+    permissions: tuple[str, ...] = tuple(CATALOGUE)
+    roles_in_tokens: bool = True
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The first path segment of an endpoint: an alias, or a tenant (then ``tid`` is set)."""
+
+    alias: str
+    tid: str | None
+
+
+@dataclass
+class Grant:
+    """An oAuth2PermissionGrant: ``principal`` None is consentType AllPrincipals, else a user's oid."""
+
+    tid: str
+    client_id: str
+    principal: str | None
+    scopes: frozenset[str]
+
+
+@dataclass
+class Code:
+    """An authorization code and what it is bound to; ``account`` is the key of the signed-in account."""
+
+    value: str
+    client_id: str
+    account: str
+    authority: Authority
+    redirect_uri: str
+    scope: str
+    nonce: str | None
+    challenge: str | None
+    challenge_method: str | None
+    issued: datetime
+    session: str
+    redeemed: bool = False
+
+
+@dataclass
+class RefreshToken:
+    """A refresh token: bound to account and client, not to a resource or tenant."""
+
+    value: str
+    client_id: str
+    account: str
+    family: str
+    generation: int
+    issued: datetime
+    used: datetime
+    revoked: bool = False
+
+
+@dataclass
+class AccessToken:
+    """What an issued access token stands for; ``account`` is None for an app-only one."""
+
+    value: str
+    client_id: str
+    account: str | None
+    tid: str
+    resource: str
+    scopes: frozenset[str]
+    expires: datetime
+
+
+@dataclass
+class State:
+    """All that outlives a request."""
+
+    tenants: dict[str, Tenant] = field(default_factory=tenants)
+    accounts: dict[str, Account] = field(default_factory=accounts)
+    grants: list[Grant] = field(default_factory=list)
+    principals: set[tuple[str, str]] = field(default_factory=set)
+    codes: dict[str, Code] = field(default_factory=dict)
+    refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    access_tokens: dict[str, AccessToken] = field(default_factory=dict)
+    sessions: dict[str, list[str]] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
+
+
+class Cloud:
+    """The emulated Microsoft cloud. ``rotation`` is described above; it may be changed while it runs."""
+
+    def __init__(
+        self,
+        applications: Iterable[Application] = (),
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rotation: str = "entra",
+        keys: KeyRing | None = None,
+    ) -> None:
+        self.clock = clock
+        self.rotation = rotation
+        self.keys = keys or KeyRing()
+        self.lock = RLock()
+        self.state = State()
+        self.mailboxes = Mailboxes(self.clock)
+        self._applications = {application.client_id: application for application in applications}
+
+    # Directory
+
+    def register(self, application: Application) -> None:
+        """Add an app registration, or replace the one with its client id."""
+        with self.lock:
+            self._applications[application.client_id] = application
+
+    def application(self, client_id: str) -> Application:
+        """Answer the app registration.
+
+        Raises:
+            Refusal: 700016 if there is none.
+        """
+        with self.lock:
+            if client_id not in self._applications:
+                raise Refusal(700016, f"Application with identifier '{client_id}' was not found in the directory.")
+            return self._applications[client_id]
+
+    def is_redirect_uri(self, uri: str) -> bool:
+        """Tell whether any registered application has the redirect URI."""
+        with self.lock:
+            return any(uri in application.redirect_uris for application in self._applications.values())
+
+    def authority(self, segment: str) -> Authority:
+        """Read the tenant segment of a path: an alias, a tenant id or a verified domain.
+
+        Raises:
+            Refusal: 90002 for a tenant nobody knows.
+        """
+        segment = segment.lower()
+        if segment in ("common", "organizations"):
+            return Authority(segment, None)
+        if segment == "consumers":
+            return Authority("consumers", PERSONAL_TENANT)
+        with self.lock:
+            for tenant in self.state.tenants.values():
+                if segment == tenant.tid or segment in tenant.domains:
+                    return Authority(tenant.tid, tenant.tid)
+        raise Refusal(90002, f"Tenant '{segment}' not found.")
+
+    def tenant(self, name: str) -> Tenant:
+        """Answer a tenant by id, domain or key (``contoso``); LookupError if there is none."""
+        with self.lock:
+            for tenant in self.state.tenants.values():
+                if name.lower() in (tenant.tid, tenant.key, *tenant.domains):
+                    return tenant
+        raise LookupError(f"no tenant {name}")
+
+    def account(self, name: str, tenant: str | None = None) -> Account:
+        """Answer an account by key (``contoso/ben``), bare key (with ``tenant``), or address.
+
+        Raises:
+            LookupError: if it is not exactly one.
+        """
+        with self.lock:
+            if name in self.state.accounts:
+                return self.state.accounts[name]
+            tid = self.tenant(tenant).tid if tenant else None
+            found = [
+                account
+                for account in self.state.accounts.values()
+                if (account.key.partition("/")[2] == name or name.lower() in account.addresses)
+                and tid in (None, account.tid)
+                and not (account.home and tid is None)
+            ]
+            if len(found) != 1:
+                raise LookupError(f"{len(found)} accounts are called {name}")
+            return found[0]
+
+    def change_account(self, name: str, **changes: bool | str | None) -> Account:
+        """Set fields of an account (``disabled``, ``blocked``, ``deleted``, ``mailbox_full``, ``mail``, …)."""
+        with self.lock:
+            account = replace(self.account(name), **changes)  # type: ignore[arg-type]
+            self.state.accounts[account.key] = account
+            return account
+
+    def set_user_consent(self, tenant: str, policy: str) -> None:
+        """Set a tenant's user consent policy: ``microsoft`` or ``disabled``."""
+        with self.lock:
+            self.tenant(tenant).user_consent = policy
+
+    def signed_in_as(self, home: Account, authority: Authority, application: Application) -> Account:
+        """Answer the user object that a signed-in account is under an authority.
+
+        Raises:
+            Refusal: 50020 if it has none there, and what stops the account: 50057, 500341, 53003.
+        """
+        with self.lock:
+            tid = authority.tid or home.tid
+            work_only = authority.alias == "organizations" or application.audience == "AzureADMultipleOrgs"
+            if tid == PERSONAL_TENANT and home.tid != PERSONAL_TENANT:
+                raise Refusal(500208, "Use a personal account here.")
+            if home.tid == PERSONAL_TENANT and (tid != PERSONAL_TENANT or work_only):
+                raise Refusal(50020, f"User account '{home.upn}' from identity provider 'live.com' is a personal one.")
+            candidates = [home, *(guest for guest in self.state.accounts.values() if guest.home == home.key)]
+            found = next((account for account in candidates if account.tid == tid), None)
+            if found is None:
+                tenant = self.state.tenants[tid].name
+                raise Refusal(
+                    50020,
+                    f"User account '{home.upn}' from identity provider 'https://sts.windows.net/{home.tid}/' "
+                    f"does not exist in tenant '{tenant}' and cannot access the application there.",
+                )
+            for account in (home, found):
+                if account.deleted:
+                    raise Refusal(500341)
+                if account.disabled:
+                    raise Refusal(50057)
+            if found.blocked:
+                raise Refusal(53003)
+            return found
+
+    # Consent
+
+    def grant(self, tenant: str, client_id: str, scopes: Iterable[str], principal: str | None = None) -> None:
+        """Record consent; ``principal`` None is for everybody in the tenant. Scopes are short names."""
+        with self.lock:
+            tid = self.tenant(tenant).tid
+            self.state.principals.add((tid, client_id))
+            for existing in self.state.grants:
+                if (existing.tid, existing.client_id, existing.principal) == (tid, client_id, principal):
+                    existing.scopes |= frozenset(scopes)
+                    return
+            self.state.grants.append(Grant(tid, client_id, principal, frozenset(scopes)))
+
+    def granted(self, account: Account, client_id: str) -> frozenset[str]:
+        """Answer the permissions the client has for the account, by its own or its tenant's consent."""
+        with self.lock:
+            return frozenset().union(
+                *(
+                    grant.scopes
+                    for grant in self.state.grants
+                    if (grant.tid, grant.client_id) == (account.tid, client_id)
+                    and grant.principal in (None, account.oid)
+                )
+            )
+
+    def grants(self, tenant: str) -> list[Grant]:
+        """Answer copies of a tenant's grants."""
+        with self.lock:
+            tid = self.tenant(tenant).tid
+            return [replace(grant) for grant in self.state.grants if grant.tid == tid]
+
+    def withdraw_consent(self, tenant: str) -> None:
+        """Delete the tenant's grants and service principals; issued access tokens live on, as they really do."""
+        with self.lock:
+            tid = self.tenant(tenant).tid
+            self.state.grants = [grant for grant in self.state.grants if grant.tid != tid]
+            self.state.principals = {pair for pair in self.state.principals if pair[0] != tid}
+
+    # Browser sessions
+
+    def session(self, session_id: str | None) -> list[Account]:
+        """Answer the accounts signed in to a browser, the latest last."""
+        with self.lock:
+            return [self.state.accounts[key] for key in self.state.sessions.get(session_id or "", [])]
+
+    def sign_in(self, session_id: str | None, account: Account) -> str:
+        """Add an account to a browser session, made if there is none, and answer the session's id."""
+        with self.lock:
+            if session_id is None or session_id not in self.state.sessions:
+                session_id = secrets.token_urlsafe(24)
+            keys = [key for key in self.state.sessions.get(session_id, []) if key != account.key]
+            self.state.sessions[session_id] = [*keys, account.key]
+            return session_id
+
+    def sign_out(self, session_id: str | None) -> None:
+        """Forget a browser session; refresh tokens of confidential clients survive a sign-out."""
+        with self.lock:
+            self.state.sessions.pop(session_id or "", None)
+
+    # Codes and tokens
+
+    def keep_code(self, code: Code) -> None:
+        """Record an authorization code."""
+        with self.lock:
+            self.state.codes[code.value] = code
+
+    def code(self, value: str) -> Code:
+        """Answer an authorization code that can be redeemed now.
+
+        Raises:
+            Refusal: 70000 unknown, 54005 redeemed already, 70008 older than ten minutes.
+        """
+        with self.lock:
+            code = self.state.codes.get(value)
+            if code is None:
+                raise Refusal(70000, "The provided value for the 'code' parameter is not valid.")
+            if code.redeemed:
+                raise Refusal(54005)
+            if self.clock() - code.issued > CODE_LIFETIME:
+                raise Refusal(70008, "Send a new interactive authorization request for this user and resource.")
+            return code
+
+    def redeem(self, code: Code) -> None:
+        """Mark a code as used; of two that race, the second is refused with 54005."""
+        with self.lock:
+            if code.redeemed:
+                raise Refusal(54005)
+            code.redeemed = True
+
+    def new_refresh_token(self, account: Account, client_id: str, after: RefreshToken | None = None) -> RefreshToken:
+        """Issue a refresh token for a signed-in account, in the family of the one it replaces."""
+        with self.lock:
+            now = self.clock()
+            family = after.family if after else secrets.token_hex(8)
+            generation = self.state.newest.get(family, 0) + 1
+            self.state.newest[family] = generation
+            # Entra's start like this and are about 1.3 KB long; storage must not count on less.
+            value = f"1.A{secrets.token_urlsafe(900)}"
+            token = RefreshToken(value, client_id, account.key, family, generation, now, now)
+            self.state.refresh_tokens[value] = token
+            return token
+
+    def use_refresh_token(self, value: str, client_id: str) -> RefreshToken:
+        """Answer a refresh token that may be used now, and note the use.
+
+        Raises:
+            Refusal: 70000 unknown or of another client or (with rotation) used before, 50173 revoked,
+                700082 idle for 90 days.
+        """
+        with self.lock:
+            token = self.state.refresh_tokens.get(value)
+            if token is None or token.client_id != client_id:
+                raise Refusal(70000, "The provided value for the input parameter 'refresh_token' is not valid.")
+            if token.revoked:
+                raise Refusal(50173, f"The grant was issued on '{token.issued.isoformat()}'.")
+            now = self.clock()
+            if now - token.used > IDLE_LIFETIME:
+                raise Refusal(
+                    700082, f"The token was issued on {token.issued.isoformat()} and was inactive for 90.00:00:00."
+                )
+            behind = self.state.newest[token.family] - token.generation
+            if (self.rotation == "strict" and behind) or (self.rotation == "grace" and behind > 1):
+                self._end_family(token.family)
+                raise Refusal(70000, "The refresh token was used before.", suberror="bad_token")
+            if self.rotation == "grace" and not behind:
+                # The newest is in use, so it arrived: the one before it has had its grace.
+                for other in self.state.refresh_tokens.values():
+                    if other.family == token.family and other.generation < token.generation:
+                        other.revoked = True
+            token.used = now
+            return token
+
+    def revoke_refresh_tokens(self, name: str) -> int:
+        """Revoke every refresh token of an account, as an administrator does; answer how many."""
+        with self.lock:
+            key = self.account(name).key
+            found = [token for token in self.state.refresh_tokens.values() if token.account == key]
+            for token in found:
+                token.revoked = True
+            return len(found)
+
+    def keep_access_token(self, token: AccessToken) -> None:
+        """Record an issued access token."""
+        with self.lock:
+            self.state.access_tokens[token.value] = token
+
+    def access_token(self, value: str) -> AccessToken | None:
+        """Answer what a bearer token stands for, expired or not; None if it was never issued."""
+        with self.lock:
+            return self.state.access_tokens.get(value)
+
+    def expire_access_tokens(self, name: str | None = None) -> int:
+        """Expire the access tokens of an account, or all of them, now; answer how many."""
+        with self.lock:
+            key = self.account(name).key if name else None
+            found = [token for token in self.state.access_tokens.values() if key in (None, token.account)]
+            for token in found:
+                token.expires = self.clock() - timedelta(seconds=1)
+            return len(found)
+
+    def _end_family(self, family: str) -> None:
+        for token in self.state.refresh_tokens.values():
+            if token.family == family:
+                token.revoked = True

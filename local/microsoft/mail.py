@@ -1,0 +1,237 @@
+"""Messages: reading them from Graph's JSON or from MIME, and delivering them into mailboxes."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import format_datetime, getaddresses
+from threading import RLock
+from typing import Any
+from uuid import uuid4
+
+from .directory import Account
+
+
+class GraphError(Exception):
+    """An error of Graph: HTTP ``status``, ``code`` and ``message`` of its error JSON."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status, self.code, self.message = status, code, message
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file of a message."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+    def described(self) -> dict[str, object]:
+        """Answer ``{name, type, size, sha256}``; size in bytes."""
+        return {
+            "name": self.name,
+            "type": self.content_type,
+            "size": len(self.content),
+            "sha256": hashlib.sha256(self.content).hexdigest(),
+        }
+
+
+@dataclass
+class Message:
+    """A message as it was submitted. ``senders`` are the addresses it claims to be from."""
+
+    subject: str = ""
+    senders: tuple[str, ...] = ()
+    recipients: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    body: str = ""
+    body_type: str = "text/plain"
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    message_id: str = ""
+    save: bool = True
+    received: datetime | None = None
+    sender: str = ""
+
+    def everybody(self) -> list[str]:
+        """Answer all recipients, to, cc and bcc, once each and in order."""
+        return list(dict.fromkeys(address for group in self.recipients.values() for address in group))
+
+    def described(self) -> dict[str, object]:
+        """Answer the JSON that tests read; without Bcc, which a recipient does not see."""
+        return {
+            "message_id": self.message_id,
+            "received": self.received.isoformat() if self.received else None,
+            "from": self.sender,
+            "to": list(self.recipients.get("to", ())),
+            "cc": list(self.recipients.get("cc", ())),
+            "subject": self.subject,
+            "body": self.body,
+            "body_type": self.body_type,
+            "headers": [list(pair) for pair in self.headers],
+            "attachments": [attachment.described() for attachment in self.attachments],
+        }
+
+
+class Mailboxes:
+    """What lies in everybody's Inbox and Sent Items, and a count of what left for elsewhere."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._lock = RLock()
+        self._inbox: dict[str, list[Message]] = {}
+        self._sent: dict[str, list[Message]] = {}
+        self.external: list[str] = []
+
+    def inbox(self, key: str) -> list[Message]:
+        """Answer an account's received messages, the latest last."""
+        with self._lock:
+            return list(self._inbox.get(key, []))
+
+    def sent(self, key: str) -> list[Message]:
+        """Answer an account's Sent Items, the latest last."""
+        with self._lock:
+            return list(self._sent.get(key, []))
+
+    def clear(self) -> None:
+        """Empty every mailbox."""
+        with self._lock:
+            self._inbox.clear()
+            self._sent.clear()
+            self.external.clear()
+
+    def submit(self, message: Message, sender: Account, known: Iterable[Account]) -> None:
+        """Stamp a message and deliver it; addresses nobody here has are noted as external.
+
+        Raises:
+            GraphError: the sender is not allowed, there is no recipient, or a mailbox is full.
+        """
+        if any(claimed.lower() not in sender.addresses for claimed in message.senders):
+            raise GraphError(
+                403,
+                "ErrorSendAsDenied",
+                "The user account which was used to submit this request does not have the right to send mail on "
+                "behalf of the specified sending account., Cannot submit message.",
+            )
+        if not message.everybody():
+            raise GraphError(400, "ErrorInvalidRecipients", "At least one recipient isn't valid., Recipient not found.")
+        if sender.mailbox_full:
+            raise GraphError(507, "ErrorQuotaExceeded", "The mailbox has exceeded its storage quota.")
+        known = [account for account in known if account.mailbox]
+        with self._lock:
+            message.sender = sender.address
+            message.received = self._clock()
+            message.message_id = message.message_id or f"<{uuid4()}@{sender.address.rpartition('@')[2]}>"
+            present = {name.lower() for name, _ in message.headers}
+            for name, value in (
+                ("From", f'"{sender.name}" <{sender.address}>'),
+                ("To", ", ".join(message.recipients.get("to", ()))),
+                ("Subject", message.subject),
+                ("Date", format_datetime(message.received)),
+                ("Message-ID", message.message_id),
+            ):
+                if name.lower() not in present:
+                    message.headers.append((name, value))
+            if message.save:
+                self._sent.setdefault(sender.key, []).append(message)
+            for address in message.everybody():
+                found = next((account for account in known if address.lower() in account.addresses), None)
+                if found:
+                    self._inbox.setdefault(found.key, []).append(message)
+                else:
+                    self.external.append(address)
+
+
+def from_json(body: bytes) -> Message:
+    """Read the body of ``POST /me/sendMail`` (https://learn.microsoft.com/graph/api/user-sendmail).
+
+    Raises:
+        GraphError: UnableToDeserializePostBody, ErrorInvalidRequest and other refusals of a bad body.
+    """
+    try:
+        request = json.loads(body)
+        return _from_parsed(request)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GraphError(
+            400, "UnableToDeserializePostBody", "were unable to deserialize the posted message."
+        ) from error
+
+
+def from_mime(body: bytes) -> Message:
+    """Read base64 of MIME, the other form of ``POST /me/sendMail``.
+
+    Raises:
+        GraphError: ErrorMimeContentInvalidBase64String.
+    """
+    try:
+        raw = base64.b64decode(b"".join(body.split()), validate=True)
+    except binascii.Error as error:
+        raise GraphError(
+            400, "ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content."
+        ) from error
+    parsed = message_from_bytes(raw, policy=policy.default)
+    text = parsed.get_body(("plain", "html"))
+    return Message(
+        subject=str(parsed.get("Subject", "")),
+        senders=_addresses(parsed, "From") + _addresses(parsed, "Sender"),
+        recipients={name: _addresses(parsed, name) for name in ("to", "cc", "bcc")},
+        body=str(text.get_content()) if text is not None else "",
+        body_type=text.get_content_type() if text is not None else "text/plain",
+        headers=[(name, str(value)) for name, value in parsed.items() if name.lower() != "bcc"],
+        attachments=[_attached(part) for part in parsed.iter_attachments()],
+        message_id=str(parsed.get("Message-ID", "")),
+    )
+
+
+def _from_parsed(request: dict[str, Any]) -> Message:
+    unknown = set(request) - {"message", "saveToSentItems"}
+    if unknown:
+        raise GraphError(400, "ErrorInvalidRequest", f"The parameter '{min(unknown)}' does not exist.")
+    fields: dict[str, Any] = request["message"]
+    body = fields.get("body") or {"contentType": "Text", "content": ""}
+    headers = [(header["name"], header["value"]) for header in fields.get("internetMessageHeaders", [])]
+    for name, _ in headers:
+        if not name.lower().startswith("x-"):
+            raise GraphError(
+                400,
+                "InvalidInternetMessageHeader",
+                f"The internet message header name '{name}' should start with 'x-' or 'X-'.",
+            )
+    save = request.get("saveToSentItems", True)
+    return Message(
+        subject=str(fields.get("subject") or ""),
+        senders=tuple(fields[name]["emailAddress"]["address"] for name in ("from", "sender") if fields.get(name)),
+        recipients={
+            short: tuple(str(entry["emailAddress"]["address"]) for entry in fields.get(name, []))
+            for short, name in (("to", "toRecipients"), ("cc", "ccRecipients"), ("bcc", "bccRecipients"))
+        },
+        body=body["content"],
+        body_type="text/html" if body.get("contentType", "Text").lower() == "html" else "text/plain",
+        headers=headers,
+        attachments=[_file_attachment(entry) for entry in fields.get("attachments", [])],
+        save=save if isinstance(save, bool) else str(save).lower() == "true",
+    )
+
+
+def _file_attachment(entry: dict[str, Any]) -> Attachment:
+    if entry["@odata.type"].lstrip("#") != "microsoft.graph.fileAttachment":
+        raise GraphError(400, "ErrorInvalidRequest", "Only file attachments can be sent here.")
+    content = base64.b64decode(entry["contentBytes"], validate=True)
+    return Attachment(entry["name"], entry.get("contentType") or "application/octet-stream", content)
+
+
+def _attached(part: EmailMessage) -> Attachment:
+    payload = part.get_payload(decode=True)
+    content = payload if isinstance(payload, bytes) else part.as_bytes()
+    return Attachment(part.get_filename() or "attachment", part.get_content_type(), content)
+
+
+def _addresses(parsed: EmailMessage, name: str) -> tuple[str, ...]:
+    values = [str(value) for value in parsed.get_all(name, [])]
+    return tuple(address for _, address in getaddresses(values) if address)

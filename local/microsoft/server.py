@@ -1,0 +1,118 @@
+"""Puts the parts together and serves them over TLS on the loopback address."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from time import monotonic, sleep
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from local.tls import Tls
+
+from .admin_consent import AdminConsent
+from .cloud import Cloud
+from .graph import Graph
+from .login import Login
+from .mailbox_pages import MailboxPages
+from .pages import SUBMIT_SCRIPT, page
+from .sign_in import SignIn
+from .switch_pages import SwitchPages
+from .switchboard import FaultyWire, Switchboard
+from .token import TokenEndpoint
+
+_START_SECONDS = 10.0
+
+
+class _Uvicorn(uvicorn.Server):
+    """Does not leave connections behind that clients keep alive: TLS would wait for their goodbye."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut every connection, then shut down."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+
+class Server:
+    """The emulated Microsoft cloud as an ASGI app, its switchboard, and the uvicorn that serves it."""
+
+    def __init__(self, cloud: Cloud, tls: Tls, switchboard: Switchboard | None = None) -> None:
+        self.cloud = cloud
+        self.switchboard = switchboard or Switchboard(cloud)
+        sign_in = SignIn(cloud)
+        app = Starlette(
+            routes=[
+                Route("/", _index),
+                Route("/-/submit.js", _submit_script),
+                *sign_in.routes,
+                *SwitchPages(cloud, self.switchboard).routes,
+                *MailboxPages(cloud).routes,
+                *Graph(cloud).routes,
+                *Login(cloud, sign_in).routes,
+                *AdminConsent(cloud, sign_in).routes,
+                *TokenEndpoint(cloud).routes,
+            ],
+            # A page elsewhere cannot reach us under a name of its own (DNS rebinding).
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])],
+        )
+        wire = FaultyWire(app, cloud, self.switchboard)
+        config = uvicorn.Config(
+            wire,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            ssl_certfile=str(tls.certificate_file),
+            ssl_keyfile=str(tls.key_file),
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self.uvicorn = _Uvicorn(config)
+        wire.connections = self.uvicorn.server_state.connections
+
+
+def listening(port: int) -> socket.socket:
+    """Open the listening socket on 127.0.0.1; port 0 takes a free one."""
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    opened.bind(("127.0.0.1", port))
+    return opened
+
+
+@contextmanager
+def running(cloud: Cloud, tls: Tls, port: int = 0, switchboard: Switchboard | None = None) -> Iterator[str]:
+    """Serve in a thread and yield the base URL, ``https://localhost:{port}``.
+
+    Raises:
+        TimeoutError: it did not start within ten seconds.
+    """
+    server = Server(cloud, tls, switchboard).uvicorn
+    with listening(port) as opened:
+        thread = Thread(target=server.run, kwargs={"sockets": [opened]}, name="emulated-microsoft", daemon=True)
+        thread.start()
+        deadline = monotonic() + _START_SECONDS
+        while not server.started:
+            if monotonic() > deadline or not thread.is_alive():
+                raise TimeoutError("the emulated Microsoft cloud did not start")
+            sleep(0.005)
+        try:
+            yield f"https://localhost:{opened.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(_START_SECONDS)
+
+
+async def _index(_request: Request) -> Response:
+    return page("index.html")
+
+
+async def _submit_script(_request: Request) -> Response:
+    return PlainTextResponse(SUBMIT_SCRIPT, media_type="text/javascript")

@@ -1,0 +1,20 @@
+r"""A handoff moves a task from a printer's panel into a person's own browser and back.
+
+Owns: the link and its QR code, the short code, the poll with its interval, the panel's OK, and the
+limits against guessing. Two stories use it: a person's first login (``people``) and an
+administrator's consent (``organisations``). It does not know what the task is. It may import
+``shared.faults`` and ``shared.storage``; the cipher is handed in.
+
+::
+
+    pending --the browser is done--> confirm --OK at the panel--> active
+       |  \--refused-->  denied        |  \--cancelled--> denied
+       \______________________________\--after five minutes--> expired
+
+Sources: RFC 8628 (codes, interval, slow_down) and RFC 10027 (cross-device flows).
+"""
+
+from shared.handoffs.codes import ALPHABET, CODE_LETTERS, normal_code
+from shared.handoffs.handoff import Handoff, Handoffs, Started
+
+__all__ = ["ALPHABET", "CODE_LETTERS", "Handoff", "Handoffs", "Started", "normal_code"]

@@ -1,0 +1,338 @@
+"""The handoff itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared import faults
+from shared.handoffs.codes import new_code, normal_code, shown
+from shared.handoffs.guesses import Guesses
+from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
+
+if TYPE_CHECKING:
+    from shared.vault import Sealer
+
+LIFE = timedelta(minutes=5)
+INTERVAL = 5
+SLOWER_BY = 5
+"""Seconds; RFC 8628 section 3.5."""
+CODE_RESTS = timedelta(hours=24)
+"""A code is not given out again before."""
+ROW = "handoff"
+_ID_BYTES, _MAC_BYTES = 16, 16
+_OPEN = {"pending", "confirm"}
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """A handoff as it stands. ``task`` is the story's own (sealed in the row)."""
+
+    id: str
+    story: str
+    """sign_in or consent."""
+    device_id: str
+    """Empty where it was begun in a browser."""
+    status: str
+    """pending, confirm, active, denied or expired."""
+    reason: str | None
+    account_hint: str | None
+    interval: int
+    expires: datetime
+    task: Mapping[str, Any]
+    result: Mapping[str, Any]
+    """What the browser's side brought for the panel's OK (sealed in the row); forgotten afterwards."""
+    outcome: str
+    """What stays to be shown on the page: no secret."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a panel shows: the link (for the QR code), the code, and for how long (seconds)."""
+
+    id: str
+    link: str
+    user_code: str
+    expires_in: int
+    interval: int
+
+
+class Handoffs:
+    """All handoffs, in the table ``handoffs``.
+
+    Args:
+        table: the table ``handoffs``.
+        sealer: seals task and result to their row.
+        service_key: signs links, so that a made-up link costs no look-up (threat I03).
+        clock: the time now.
+        below: ``below(n)`` gives an unpredictable number from 0 to n-1.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        sealer: Sealer,
+        service_key: bytes,
+        clock: Callable[[], datetime],
+        below: Callable[[int], int],
+    ) -> None:
+        self._table = table
+        self._sealer = sealer
+        self._link_key = hmac.digest(service_key, b"handoff link", "sha256")
+        self._code_key = hmac.digest(service_key, b"handoff code", "sha256")
+        self._clock = clock
+        self._below = below
+        self._guesses = Guesses(table, clock)
+
+    def start(self, story: str, task: Mapping[str, Any], *, device_id: str = "") -> Started:
+        """Begin a handoff and return what the panel (or the page) needs."""
+        handoff_id = str(uuid.UUID(int=self._below(1 << 128)))
+        expires = self._clock() + LIFE
+        self._table.insert(
+            key(handoff_id),
+            ROW,
+            {
+                "story": story,
+                "device_id": device_id,
+                "status": "pending",
+                "interval": INTERVAL,
+                "ends": expires,
+                "expires": expires + CODE_RESTS,
+                "task": self._seal(task, handoff_id, "task"),
+            },
+        )
+        code = self._give_code(handoff_id) if device_id else ""
+        return Started(handoff_id, self._link(handoff_id), shown(code), int(LIFE.total_seconds()), INTERVAL)
+
+    def by_link(self, link: str, story: str) -> Handoff:
+        """Return the handoff that ``link`` names. Reading changes nothing (threats B03, B15).
+
+        Raises:
+            LinkUnknown: forged, of another story, or forgotten.
+        """
+        try:
+            raw = base64.urlsafe_b64decode(link + "=" * (-len(link) % 4))
+        except ValueError as error:
+            raise faults.LinkUnknown("format") from error
+        handoff_id = str(uuid.UUID(bytes=raw[:_ID_BYTES])) if len(raw) == _ID_BYTES + _MAC_BYTES else ""
+        if not handoff_id or not hmac.compare_digest(self._link(handoff_id), link):
+            raise faults.LinkUnknown("signature")
+        row = self._table.get(key(handoff_id), ROW)
+        if row is None or row["story"] != story:
+            raise faults.LinkUnknown
+        return self._read(handoff_id, row)
+
+    def get(self, handoff_id: str) -> Handoff:
+        """Return the handoff for the browser's side, which has proven itself otherwise.
+
+        Raises:
+            LinkUnknown: it is forgotten.
+        """
+        row = self._table.get(key(handoff_id), ROW)
+        if row is None:
+            raise faults.LinkUnknown("forgotten")
+        return self._read(handoff_id, row)
+
+    def link(self, handoff_id: str) -> str:
+        """Return the link of a handoff."""
+        return self._link(handoff_id)
+
+    def link_of(self, typed: str, address: str) -> tuple[str, str]:
+        """Return the story and link that a typed code stands for.
+
+        Args:
+            typed: what the person typed.
+            address: where he is, for the limit on guesses.
+
+        Raises:
+            LinkUnknown: there is no such code; counted as a wrong guess.
+            TooManyRequests: too many wrong guesses from there.
+        """
+        self._guesses.allow(address)
+        code = normal_code(typed)
+        row = self._table.get(self._code_place(code), "code") if code else None
+        handoff = self._table.get(key(row["handoff"]), ROW) if row else None
+        if row is None or handoff is None or self._clock() >= handoff["ends"]:
+            self._guesses.wrong(address)
+            raise faults.LinkUnknown("code")
+        return str(handoff["story"]), self._link(row["handoff"])
+
+    def poll(self, handoff_id: str, device_id: str, story: str) -> Handoff:
+        """Return the handoff to the device that began it, no faster than its interval.
+
+        Raises:
+            NotFound: unknown, or another device's (threat B09).
+            SlowDown: asked too soon; the interval has grown (threat B10).
+        """
+        now = self._clock()
+        too_fast = False
+
+        def polled(row: Row) -> Mapping[str, Value | None]:
+            nonlocal too_fast
+            last = row.get("polled")
+            # Half a second is allowed for the way.
+            too_fast = last is not None and now - last < timedelta(seconds=row["interval"] - 0.5)
+            return {"polled": now, "interval": row["interval"] + SLOWER_BY if too_fast else row["interval"]}
+
+        row = self._change_of(handoff_id, device_id, story, polled)
+        if too_fast:
+            raise faults.SlowDown(retry_after=row["interval"])
+        return self._read(handoff_id, row)
+
+    def browser_done(
+        self, handoff_id: str, *, account_hint: str, result: Mapping[str, Any] | None = None, outcome: str = ""
+    ) -> Handoff:
+        """The browser's side is done: the panel may confirm. Exactly one call succeeds (threat B18).
+
+        Raises:
+            SignInTimedOut: it expired, or was cancelled at the panel meanwhile (threat B11).
+        """
+        sealed = self._seal(result, handoff_id, "result") if result else None
+
+        def done(row: Row) -> Mapping[str, Value | None]:
+            if self._status(row) != "pending":
+                raise faults.SignInTimedOut(self._status(row))
+            # The person at the panel gets the full time again, to press OK.
+            return {
+                "status": "confirm",
+                "account_hint": account_hint,
+                "result": sealed,
+                "outcome": outcome,
+                "ends": self._clock() + LIFE,
+            }
+
+        return self._read(handoff_id, self._table.change(key(handoff_id), ROW, done))
+
+    def refuse(self, handoff_id: str, fault: faults.Fault) -> None:
+        """The browser's side ended with a fault: the panel shows it."""
+
+        def refuse(row: Row) -> Mapping[str, Value | None] | None:
+            if self._status(row) != "pending":
+                return None
+            return {"status": "denied", "reason": fault.reason}
+
+        self._table.change(key(handoff_id), ROW, refuse)
+
+    def confirm(self, handoff_id: str, device_id: str, story: str, carry_out: Callable[[Handoff], None]) -> Handoff:
+        """OK at the panel: carry out what was confirmed, then mark it active. A repeated OK is fine.
+
+        ``carry_out`` may be called again when the service stopped in between; it must be idempotent.
+
+        Raises:
+            NotFound: unknown, or another device's.
+            WrongState: there is nothing to confirm (yet, or any more).
+        """
+        row = self._row_of(handoff_id, device_id, story)
+        status = self._status(row)
+        if status == "active":
+            return self._read(handoff_id, row)
+        if status != "confirm":
+            raise faults.WrongState(status)
+        carry_out(self._read(handoff_id, row))
+        return self._finish(handoff_id)
+
+    def confirm_in_browser(self, handoff_id: str) -> Handoff:
+        """A handoff without a panel needs no OK: it is active as soon as the browser is done."""
+        return self._finish(handoff_id)
+
+    def cancel(self, handoff_id: str, device_id: str, story: str) -> None:
+        """Cancel at the panel; what the browser brought is forgotten. Cancelling twice is fine.
+
+        Raises:
+            NotFound: unknown, or another device's.
+            WrongState: it is already active.
+        """
+
+        def cancel(row: Row) -> Mapping[str, Value | None] | None:
+            if row["status"] == "active":
+                raise faults.WrongState("active")
+            if row["status"] == "denied":
+                return None
+            return {"status": "denied", "reason": faults.SignInDeclined.reason, "result": None}
+
+        self._change_of(handoff_id, device_id, story, cancel)
+
+    def _finish(self, handoff_id: str) -> Handoff:
+        def finish(row: Row) -> Mapping[str, Value | None] | None:
+            if row["status"] == "active":
+                return None
+            if row["status"] != "confirm":
+                raise faults.WrongState(row["status"])
+            return {"status": "active", "result": None}
+
+        return self._read(handoff_id, self._table.change(key(handoff_id), ROW, finish))
+
+    def _give_code(self, handoff_id: str) -> str:
+        while True:
+            code = new_code(self._below)
+            try:
+                self._table.insert(
+                    self._code_place(code),
+                    "code",
+                    {"handoff": handoff_id, "expires": self._clock() + LIFE + CODE_RESTS},
+                )
+            except AlreadyThere:
+                continue  # given out before (threat B07)
+            return code
+
+    def _code_place(self, code: str) -> str:
+        return key("code", hmac.new(self._code_key, code.encode(), hashlib.sha256).hexdigest())
+
+    def _link(self, handoff_id: str) -> str:
+        raw = uuid.UUID(handoff_id).bytes
+        mac = hmac.digest(self._link_key, raw, "sha256")[:_MAC_BYTES]
+        return base64.urlsafe_b64encode(raw + mac).decode().rstrip("=")
+
+    def _row_of(self, handoff_id: str, device_id: str, story: str) -> Row:
+        row = self._table.get(key(handoff_id), ROW)
+        if row is None or row["device_id"] != device_id or row["story"] != story:
+            raise faults.NotFound
+        return row
+
+    def _change_of(
+        self, handoff_id: str, device_id: str, story: str, decide: Callable[[Row], Mapping[str, Value | None] | None]
+    ) -> Row:
+        def decide_if_own(row: Row) -> Mapping[str, Value | None] | None:
+            if row["device_id"] != device_id or row["story"] != story:
+                raise faults.NotFound
+            return decide(row)
+
+        try:
+            return self._table.change(key(handoff_id), ROW, decide_if_own)
+        except Gone as error:
+            raise faults.NotFound from error
+
+    def _status(self, row: Row) -> str:
+        status = str(row["status"])
+        return "expired" if status in _OPEN and self._clock() >= row["ends"] else status
+
+    def _read(self, handoff_id: str, row: Row) -> Handoff:
+        status = self._status(row)
+        reason = row.get("reason") or (faults.SignInTimedOut.reason if status == "expired" else None)
+        return Handoff(
+            id=handoff_id,
+            story=row["story"],
+            device_id=row["device_id"],
+            status=status,
+            reason=reason,
+            account_hint=row.get("account_hint"),
+            interval=row["interval"],
+            expires=row["ends"],
+            task=self._open(row["task"], handoff_id, "task"),
+            result=self._open(row["result"], handoff_id, "result") if row.get("result") else {},
+            outcome=row.get("outcome", ""),
+        )
+
+    def _seal(self, value: Mapping[str, Any], handoff_id: str, column: str) -> bytes:
+        return self._sealer.seal(json.dumps(value).encode(), "handoffs", handoff_id, ROW, column)
+
+    def _open(self, sealed: bytes, handoff_id: str, column: str) -> dict[str, Any]:
+        opened: dict[str, Any] = json.loads(self._sealer.open(sealed, "handoffs", handoff_id, ROW, column))
+        return opened

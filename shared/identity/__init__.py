@@ -1,0 +1,15 @@
+"""Everything that is said to Entra ID: authorize, redeem, refresh, the proof of an ID token.
+
+Owns: MSAL (the only room that imports it), the classes of Entra's errors, the keys that Entra
+signs with, and the authorizations under way (one row per ``state``, used once).
+
+Does not own: where tokens are kept (``vault``), or what a finished authorization means
+(``people``, ``organisations``). It may import ``shared.faults``, ``shared.storage`` and
+``shared.vault.sealing``.
+"""
+
+from shared.identity.authorizations import Authorizations, Finished
+from shared.identity.entra import Entra, Redeemed, Token
+from shared.identity.id_token import Account
+
+__all__ = ["Account", "Authorizations", "Entra", "Finished", "Redeemed", "Token"]

@@ -1,0 +1,221 @@
+"""MSAL, spoken to in one place and with its traps walked around.
+
+One process-wide HTTP session and ``http_cache``; scopes in one canonical form; a time-out on every
+call; MSAL's cache is read by nobody but MSAL. Facts about MSAL 1.39 are from its source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import requests
+
+from shared import faults
+from shared.identity import errors
+from shared.identity.id_token import Account, SigningKeys, canonical, prove
+
+if TYPE_CHECKING:
+    import msal
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 20
+GRAPH = "https://graph.microsoft.com/"
+"""The resource in front of every scope, whatever host Graph is reached at."""
+
+
+@dataclass(frozen=True)
+class Redeemed:
+    """A finished authorization: who, with which scopes, and MSAL's cache that holds the tokens."""
+
+    account: Account
+    scopes: frozenset[str]
+    cache: str
+    access_token: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token, and MSAL's cache where fetching it changed the cache (else None)."""
+
+    access_token: str
+    cache: str | None
+
+
+class _Session(requests.Session):
+    """A session whose every request has a time-out and follows no redirect (threat C16)."""
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
+        kwargs.setdefault("allow_redirects", False)
+        return super().request(*args, **kwargs)
+
+
+class Entra:
+    """Entra ID, for one app registration.
+
+    Args:
+        authority_url: origin of the login service.
+        client_id: of the app registration.
+        certificate: PEM with the private key and the certificate the app proves itself with.
+        clock: the time now.
+    """
+
+    def __init__(self, authority_url: str, client_id: str, certificate: str, clock: Callable[[], datetime]) -> None:
+        self.authority_url = authority_url
+        self._client_id = client_id
+        self._certificate = certificate
+        self._clock = clock
+        self._session = _Session()
+        self._http_cache: dict[str, Any] = {}
+        self._building = threading.Lock()
+        self._keys = SigningKeys(authority_url, self._session.get, clock)
+
+    def admin_consent_url(self, tenant: str, scopes: Sequence[str], redirect_uri: str, state: str) -> str:
+        """Return the address at which an administrator consents for his organisation.
+
+        Source: Microsoft, "Admin consent on the Microsoft identity platform". ``tenant`` is a GUID or
+        ``organizations``. The scopes are listed, never ``.default`` (it grants whatever is registered).
+        """
+        query = urlencode(
+            {
+                "client_id": self._client_id,
+                "scope": " ".join([*scopes, "openid", "profile", "offline_access"]),
+                "redirect_uri": redirect_uri,
+                "state": state,
+            }
+        )
+        return f"{self.authority_url}/{tenant}/v2.0/adminconsent?{query}"
+
+    @staticmethod
+    def fault_of(answer: Mapping[str, str]) -> faults.Fault:
+        """Classify an error answer that came through the browser."""
+        return errors.classify(answer)
+
+    def begin(
+        self, tid: str, scopes: Sequence[str], redirect_uri: str, state: str, *, prompt: str, login_hint: str | None
+    ) -> dict[str, Any]:
+        """Begin an authorization with code, PKCE and nonce; the answer comes by form_post.
+
+        Returns:
+            MSAL's flow: ``auth_uri`` to send the browser to, and what :meth:`redeem` needs (secret).
+
+        Raises:
+            ResponseNotExpected: ``tid`` is no GUID (it may come from a callback's hint).
+        """
+        try:
+            tid = canonical(tid)
+        except ValueError as error:
+            raise faults.ResponseNotExpected("tenant") from error
+        with _speaking():
+            flow: dict[str, Any] = self._app(tid).initiate_auth_code_flow(
+                list(scopes),
+                redirect_uri,
+                state=state,
+                prompt=prompt,
+                login_hint=login_hint,
+                response_mode="form_post",
+            )
+        return flow
+
+    def redeem(self, tid: str, flow: Mapping[str, Any], response: Mapping[str, str]) -> Redeemed:
+        """Redeem the authorization response, and prove who answered.
+
+        Raises:
+            Fault: what Entra said, classified.
+            ResponseNotExpected: state, nonce or the ID token is not right.
+        """
+        import msal
+
+        if "error" in response:
+            raise errors.classify(response)
+        cache = msal.SerializableTokenCache()
+        with _speaking():
+            try:
+                answer = self._app(tid, cache).acquire_token_by_auth_code_flow(dict(flow), dict(response))
+            except (ValueError, RuntimeError) as error:
+                # MSAL: another state, or another nonce. It may hold tokens by now; the cache is dropped.
+                raise faults.ResponseNotExpected("state or nonce") from error
+        if "error" in answer:
+            raise errors.classify(answer)
+        account = prove(
+            answer.get("id_token", ""),
+            keys=self._keys,
+            authority_url=self.authority_url,
+            tid=tid,
+            client_id=self._client_id,
+            # MSAL sends the SHA-256 of the nonce it keeps.
+            nonce=hashlib.sha256(str(flow["nonce"]).encode()).hexdigest(),
+            now=self._clock(),
+        )
+        return Redeemed(account, granted(answer), cache.serialize(), answer["access_token"])
+
+    def token(self, tid: str, cache: str, scopes: Sequence[str]) -> Token:
+        """Return an access token from MSAL's cache, refreshed where it is too old.
+
+        Raises:
+            SignInRequired: the cache holds nothing for these scopes.
+            Fault: what Entra said, classified.
+        """
+        import msal
+
+        held = msal.SerializableTokenCache()
+        held.deserialize(cache)
+        with _speaking():
+            app = self._app(tid, held)
+            accounts = app.get_accounts()
+            answer = app.acquire_token_silent_with_error(list(scopes), accounts[0]) if accounts else None
+        if answer is None:
+            raise faults.SignInRequired("empty cache")
+        if "error" in answer:
+            raise errors.classify(answer)
+        return Token(answer["access_token"], held.serialize() if held.has_state_changed else None)
+
+    def _app(self, tid: str, cache: msal.TokenCache | None = None) -> msal.ConfidentialClientApplication:
+        import msal
+
+        # The shared http_cache makes the discovery one call per process; building under a lock
+        # because MSAL does not guard that dict itself.
+        with self._building:
+            return msal.ConfidentialClientApplication(
+                self._client_id,
+                client_credential={"private_key": self._certificate, "public_certificate": self._certificate},
+                authority=f"{self.authority_url}/{tid}",
+                instance_discovery=False,
+                token_cache=cache,
+                http_client=self._session,
+                http_cache=self._http_cache,
+            )
+
+
+def granted(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Return the scopes of a token response in full form; Entra may answer in short form and any case."""
+    return frozenset(canonical_scope(scope) for scope in str(answer.get("scope", "")).split())
+
+
+def canonical_scope(scope: str) -> str:
+    """Return a scope as a full address; a bare name means Graph (Microsoft, "Scopes and permissions")."""
+    return scope if "://" in scope or scope in {"openid", "profile", "offline_access", "email"} else GRAPH + scope
+
+
+class _speaking:  # noqa: N801  (reads as a word at its place)
+    """Turn what MSAL and requests raise into faults."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is None or isinstance(error, faults.Fault):
+            return
+        if isinstance(error, requests.RequestException):
+            # Only the type: the text of a requests error quotes addresses and queries.
+            raise faults.NoConnection(type(error).__name__, retry_after=30) from None
+        from msal.exceptions import MsalServiceError
+
+        if isinstance(error, MsalServiceError):
+            raise faults.MicrosoftUnavailable("login service", retry_after=30) from None

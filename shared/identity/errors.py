@@ -1,0 +1,80 @@
+"""What Entra's answers mean for us.
+
+The switch is on OAuth's ``error`` and ``suberror``; an AADSTS number only refines it. Microsoft
+says that code must not depend on the numbers, so an unknown number falls back to its class.
+Source: Microsoft, "Microsoft Entra authentication and authorization error codes"; RFC 6749
+sections 4.1.2.1 and 5.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from shared import faults
+
+_NUMBER = re.compile(r"AADSTS(\d{5,7})")
+
+_EXPIRED = {70008, 700082, 70043, 70044}
+_BLOCKED = {
+    53000, 53001, 53002, 53003, 53004, 53010, 53011, 530032, 530034, 530035, 530036,
+    50005, 50097, 50129, 50131, 50155, 50187, 500021, 500022, 500212, 500213, 50002,
+}  # fmt: skip
+_DISABLED = {50057, 500341, 50034, 51004}
+_NO_CONSENT = {65001, 65005, 650052, 650054, 650056, 650057, 7000112, 700016, 70001, 90093, 90094, 90095, 90099}
+_INTERACTION = {50072, 50074, 50076, 50078, 50079, 50158, 50055, 50144, 50125, 50135}
+_OWN_CREDENTIAL = {50012, 50013, 500133, 700027, 7000215, 7000222, 7000218, 700025, 70021, 700229}
+_OTHER_TENANT = {50020, 90072, 16000}
+_PASSING = {50033, 90006, 90012, 90024, 90033, 90055, 90090, 90091, 70012, 80001, 80002, 80005, 80012, 80014}
+
+
+def classify(answer: Mapping[str, Any]) -> faults.Fault:
+    """Turn an error answer of Entra (token endpoint or authorization response) into a fault."""
+    error = str(answer.get("error") or "")
+    suberror = str(answer.get("suberror") or answer.get("classification") or "")
+    numbers = _numbers(answer)
+    note = " ".join([error, suberror, *map(str, sorted(numbers))]).strip()
+    by_number: list[tuple[set[int], type[faults.Fault]]] = [
+        (_OWN_CREDENTIAL, faults.OwnCredentialRefused),
+        ({50105}, faults.NotAssigned),
+        (_BLOCKED, faults.BlockedByPolicy),
+        (_DISABLED, faults.AccountDisabled),
+        (_NO_CONSENT, faults.ConsentWithdrawn),
+        ({500208}, faults.PersonalAccountNotAllowed),
+        (_EXPIRED, faults.SignInExpired),
+        (_INTERACTION, faults.InteractionRequired),
+        ({65004}, faults.SignInDeclined),
+    ]
+    leaf: type[faults.Fault]
+    if error == "invalid_client":
+        leaf = faults.OwnCredentialRefused
+    elif error in {"temporarily_unavailable", "server_error"} or numbers & _PASSING:
+        leaf = faults.MicrosoftUnavailable
+    elif refined := next((leaf for known, leaf in by_number if numbers & known), None):
+        leaf = refined
+    elif error == "consent_required" or suberror == "consent_required":
+        leaf = faults.ConsentWithdrawn
+    elif numbers & _OTHER_TENANT:
+        leaf = faults.OtherOrganisation
+    elif suberror == "token_expired":
+        leaf = faults.SignInExpired
+    elif error in {"interaction_required", "login_required"}:
+        leaf = faults.InteractionRequired
+    elif error == "invalid_grant":
+        leaf = faults.SignInRevoked
+    elif error in {"access_denied", "permission_denied"}:
+        leaf = faults.SignInDeclined
+    else:
+        # invalid_request, unauthorized_client, invalid_scope, invalid_resource …: our own set-up.
+        leaf = faults.ServiceMisconfigured
+    return leaf(note)
+
+
+def _numbers(answer: Mapping[str, Any]) -> set[int]:
+    codes = answer.get("error_codes")
+    if isinstance(codes, list) and codes:
+        return {code for code in codes if isinstance(code, int)}
+    # Authorization responses carry the number only in the description.
+    found = _NUMBER.search(str(answer.get("error_description") or ""))
+    return {int(found[1])} if found else set()

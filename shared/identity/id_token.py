@@ -1,0 +1,160 @@
+"""The proof of an ID token. MSAL validates none (since 1.38); this does.
+
+Sources: OpenID Connect Core 3.1.3.7; Microsoft, "ID token claims reference" and "Secure
+applications and APIs by validating claims". Threats A01 to A13.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import requests
+
+from shared import faults
+
+KEYS_GOOD_FOR = 24 * 3600.0
+"""Seconds that a tenant's signing keys are used without asking again."""
+KEYS_ASKED_EVERY = 300.0
+"""Seconds between two fetches because of an unknown key id (threat A09)."""
+LEEWAY = 300
+"""Seconds of difference allowed between our clock and Microsoft's."""
+PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who signed in, as far as the verified ID token proves it.
+
+    ``(tid, oid)`` is the identity. ``name`` and ``username`` are shown and never looked up (A01).
+    """
+
+    tid: str
+    oid: str
+    name: str
+    username: str
+    wids: frozenset[str]
+    """Template ids of the directory roles that are active."""
+    guest: bool
+
+
+class SigningKeys:
+    """Entra's signing keys per tenant. The last good set stays when a fetch fails.
+
+    Args:
+        authority_url: the one host that keys are ever fetched from (A04, A05).
+        get: ``requests``' get, with a time-out of its own.
+        clock: the time now.
+    """
+
+    def __init__(
+        self, authority_url: str, get: Callable[[str], requests.Response], clock: Callable[[], datetime]
+    ) -> None:
+        self._authority_url = authority_url
+        self._get = get
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[str, dict[str, Any]] = {}
+        self._asked: dict[str, float] = {}
+
+    def key(self, tid: str, kid: str) -> Any:
+        """Return the public key ``kid`` of tenant ``tid``.
+
+        Raises:
+            ResponseNotExpected: the tenant has no such usable key.
+        """
+        now = self._clock().timestamp()
+        with self._lock:
+            age = now - self._asked.get(tid, 0.0)
+            known = self._known.get(tid, {})
+            if (kid not in known and age > KEYS_ASKED_EVERY) or age > KEYS_GOOD_FOR:
+                self._asked[tid] = now
+                known = self._known[tid] = self._fetch(tid) or known
+        if kid not in known:
+            raise faults.ResponseNotExpected("unknown signing key")
+        return known[kid]
+
+    def _fetch(self, tid: str) -> dict[str, Any]:
+        from jwt import PyJWK
+        from jwt.exceptions import PyJWTError
+
+        try:
+            answer = self._get(f"{self._authority_url}/{tid}/discovery/v2.0/keys")
+            listed = answer.json()["keys"] if answer.ok else []
+        except (requests.RequestException, ValueError, KeyError, TypeError):
+            return {}
+        usable = {}
+        for jwk in listed:
+            try:
+                if jwk.get("kty") == "RSA" and jwk.get("use", "sig") == "sig":
+                    usable[str(jwk["kid"])] = PyJWK(jwk, algorithm="RS256").key
+            except (PyJWTError, KeyError, AttributeError, ValueError):
+                continue  # one key of a kind we do not know must not cost us the good ones (A08)
+        return usable
+
+
+def prove(
+    id_token: str, *, keys: SigningKeys, authority_url: str, tid: str, client_id: str, nonce: str, now: datetime
+) -> Account:
+    """Return the account that ``id_token`` proves, or raise.
+
+    The issuer must be the very tenant the authorization was sent to: ``tid`` is compared twice, in
+    ``iss`` and in ``tid`` (A02, A03).
+
+    Raises:
+        ResponseNotExpected: signature, issuer, audience, nonce or time is not right.
+    """
+    import jwt
+
+    try:
+        header = jwt.get_unverified_header(id_token)
+        claims: Mapping[str, Any] = jwt.decode(
+            id_token,
+            key=keys.key(tid, str(header.get("kid"))),
+            algorithms=["RS256"],
+            audience=client_id,
+            issuer=f"{authority_url}/{tid}/v2.0",
+            # The clock is given, not taken: exp and nbf are checked below.
+            options={
+                "require": ["exp", "iat", "aud", "iss"],
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+        moment = now.timestamp()
+        if not (float(claims.get("nbf", claims["iat"])) - LEEWAY <= moment < float(claims["exp"]) + LEEWAY):
+            raise faults.ResponseNotExpected("ID token out of its time")
+        if claims.get("nonce") != nonce or not nonce:
+            raise faults.ResponseNotExpected("nonce")
+        if not isinstance(claims["aud"], str) or canonical(claims["tid"]) != tid:
+            raise faults.ResponseNotExpected("audience or tenant")
+        oid = canonical(claims["oid"])
+    except (jwt.PyJWTError, KeyError, ValueError, TypeError) as error:
+        raise faults.ResponseNotExpected(f"ID token: {type(error).__name__}") from error
+    username = str(claims.get("preferred_username", ""))
+    wids = claims.get("wids")
+    return Account(
+        tid=tid,
+        oid=oid,
+        name=str(claims.get("name", "")),
+        username=username,
+        wids=frozenset(str(role).lower() for role in wids) if isinstance(wids, list) else frozenset(),
+        guest=bool(claims.get("idp")) or claims.get("acct") == 1 or "#EXT#" in username,
+    )
+
+
+def canonical(guid: str) -> str:
+    """Return a GUID in the one form we compare and store (lower case, dashes).
+
+    Raises:
+        ValueError: it is none.
+    """
+    made = str(uuid.UUID(guid))
+    if made != guid.lower():  # uuid.UUID also takes braces, urn: and no dashes
+        raise ValueError("not a GUID")
+    return made

@@ -1,0 +1,11 @@
+"""The message and how it travels.
+
+Owns: what a mail to oneself says, clean in every header, and the transports with their errors. Today
+there is one transport: Microsoft Graph's sendMail. Does not own: tokens (handed in per call) or the
+state of a job (``scans``). It may import ``shared.faults`` and ``shared.texts``.
+"""
+
+from shared.mail.graph import Graph, Mailbox
+from shared.mail.message import Message, clean, file_name
+
+__all__ = ["Graph", "Mailbox", "Message", "clean", "file_name"]

@@ -1,0 +1,222 @@
+"""Microsoft Graph: whose mailbox a token is for, and sendMail.
+
+Sources: Microsoft Graph, "user: sendMail", "Microsoft Graph error responses and resource types",
+"Microsoft Graph throttling guidance". Only 202 counts as sent: an oversize request has been answered
+200 and not sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from shared import faults
+from shared.mail.message import Message
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 60
+REQUEST_LIMIT = 4 * 1024 * 1024
+"""Bytes of one request to Graph."""
+LONGEST_WAIT = 24 * 3600.0
+_ACCEPTED, _UNAUTHORIZED, _FORBIDDEN, _TOO_LARGE, _THROTTLED, _UNAVAILABLE = 202, 401, 403, 413, 429, 503
+
+_FINAL: dict[str, type[faults.Fault]] = {
+    "MailboxNotEnabledForRESTAPI": faults.NoMailbox,
+    "MailboxNotSupportedForRESTAPI": faults.NoMailbox,
+    "ErrorSendAsDenied": faults.SendDenied,
+    "ErrorAccessDenied": faults.SendDenied,
+    "ErrorQuotaExceeded": faults.MailboxFull,
+    "ErrorMessageSizeExceeded": faults.TooLarge,
+    "ErrorMessageTooBig": faults.TooLarge,
+    "ErrorAccountSuspend": faults.SenderRestricted,
+    "ErrorMessageSubmissionBlocked": faults.SenderRestricted,
+    "ErrorMessageBlocked": faults.SenderRestricted,
+    "ErrorExceededMessageLimit": faults.SendingLimitReached,
+    "ErrorExceededHourlyMessageLimit": faults.SendingLimitReached,
+    "ErrorSubmissionQuotaExceeded": faults.SendingLimitReached,
+    "MailboxInfoStale": faults.MicrosoftUnavailable,
+}
+"""Codes of the Outlook backend that were refused before anything was sent."""
+_BY_STATUS: dict[int, type[faults.Fault]] = {
+    _THROTTLED: faults.Throttled,
+    _TOO_LARGE: faults.TooLarge,
+    _UNAUTHORIZED: faults.InteractionRequired,
+    _FORBIDDEN: faults.SendDenied,
+}
+_WAIT: dict[type[faults.Fault], float] = {
+    faults.Throttled: 30.0,
+    faults.MicrosoftUnavailable: 30.0,
+    faults.SendingLimitReached: 3600.0,
+}
+"""Seconds to wait where Graph does not say."""
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """The mailbox that owns a token, as Graph's ``/me`` tells it."""
+
+    oid: str
+    address: str | None
+    """``mail``; None where the account has no mail address."""
+    user_principal_name: str
+
+
+class Graph:
+    """Microsoft Graph, with somebody's delegated token per call.
+
+    Args:
+        graph_url: origin of Graph.
+        clock: the time now.
+    """
+
+    def __init__(self, graph_url: str, clock: Callable[[], datetime]) -> None:
+        self._url = graph_url
+        self._clock = clock
+        self._session = requests.Session()
+
+    def me(self, token: str) -> Mailbox:
+        """Return whose mailbox ``token`` is for.
+
+        Raises:
+            Passing: Graph cannot be reached or is busy.
+            Fault: Graph refuses.
+        """
+        try:
+            answer = self._session.get(
+                f"{self._url}/v1.0/me",
+                params={"$select": "id,mail,userPrincipalName"},
+                headers=self._headers(token),
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise faults.NoConnection(type(error).__name__, retry_after=30) from None
+        if answer.status_code != requests.codes.ok:
+            raise self._refusal(answer)
+        try:
+            found = answer.json()
+            mail = found.get("mail")
+            return Mailbox(str(found["id"]).lower(), str(mail) if mail else None, str(found["userPrincipalName"]))
+        except (ValueError, KeyError, AttributeError) as error:
+            raise faults.MicrosoftUnavailable("answer of /me", retry_after=30) from error
+
+    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes) -> None:
+        """Send ``message`` from the mailbox to itself.
+
+        Returning means that Graph has accepted it (202): submitted, not yet delivered.
+
+        Raises:
+            TooLarge: it does not fit into one request; nothing was sent.
+            Passing: nothing was sent; try again when the fault says.
+            OutcomeUnknown: it was handed over and no clear answer came.
+            Fault: Graph refused; nothing was sent.
+        """
+        body = self._body(mailbox, message, document)
+        if len(body) > REQUEST_LIMIT:
+            raise faults.TooLarge("request", limit=REQUEST_LIMIT * 3 // 4)
+        try:
+            answer = self._session.post(
+                f"{self._url}/v1.0/me/sendMail",
+                data=body,
+                headers={**self._headers(token), "Content-Type": "application/json"},
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+            )
+        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
+            raise faults.NoConnection(type(error).__name__, retry_after=30) from None
+        except requests.ConnectionError as error:
+            if _never_connected(error):
+                raise faults.NoConnection(type(error).__name__, retry_after=30) from None
+            raise faults.OutcomeUnknown(type(error).__name__) from None
+        except requests.RequestException as error:
+            raise faults.OutcomeUnknown(type(error).__name__) from None
+        if answer.status_code == _ACCEPTED:
+            return
+        if answer.status_code < requests.codes.bad_request or (
+            answer.status_code >= requests.codes.server_error and answer.status_code != _UNAVAILABLE
+        ):
+            # 200 although not sent and 504 although sent have both been seen: nobody knows.
+            raise faults.OutcomeUnknown(f"status {answer.status_code}")
+        raise self._refusal(answer)
+
+    @staticmethod
+    def _headers(token: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {token}", "client-request-id": str(uuid.uuid4())}
+
+    @staticmethod
+    def _body(mailbox: Mailbox, message: Message, document: bytes) -> bytes:
+        # JSON and not MIME: no header is built from text, and it carries a third more per request.
+        return json.dumps(
+            {
+                "message": {
+                    "subject": message.subject,
+                    "body": {"contentType": "Text", "content": message.text},
+                    "toRecipients": [{"emailAddress": {"address": mailbox.address}}],
+                    "internetMessageHeaders": [{"name": "x-to-my-email-job", "value": message.job}],
+                    "attachments": [
+                        {
+                            "@odata.type": "#microsoft.graph.fileAttachment",
+                            "name": message.attachment_name,
+                            "contentType": message.attachment_type,
+                            "contentBytes": base64.b64encode(document).decode(),
+                        }
+                    ],
+                }
+            }
+        ).encode()
+
+    def _refusal(self, answer: requests.Response) -> faults.Fault:
+        """Classify a refusal by Graph's ``code`` first, then by status."""
+        codes = _codes(answer)
+        leaf = next((_FINAL[code] for code in codes if code in _FINAL), None)
+        if leaf is None or answer.status_code == _THROTTLED:
+            leaf = _BY_STATUS.get(answer.status_code, faults.Unexpected)
+            if answer.status_code >= requests.codes.server_error:
+                leaf = faults.MicrosoftUnavailable
+        return leaf(
+            f"status {answer.status_code} {' '.join(codes)}".strip(),
+            retry_after=self._retry_after(answer) or _WAIT.get(leaf),
+            limit=REQUEST_LIMIT * 3 // 4,
+        )
+
+    def _retry_after(self, answer: requests.Response) -> float | None:
+        """Return Retry-After in seconds (RFC 9110 section 10.2.3: seconds, or a date)."""
+        value = answer.headers.get("Retry-After", "").strip()
+        if value.isascii() and value.isdigit():
+            return min(float(value), LONGEST_WAIT)
+        try:
+            wait = (parsedate_to_datetime(value) - self._clock()).total_seconds()
+        except (ValueError, TypeError):
+            return None
+        return min(max(wait, 0.0), LONGEST_WAIT)
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    """Say whether the connection was not even made, so that nothing can have been sent."""
+    from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def _codes(answer: requests.Response) -> list[str]:
+    """Return ``error.code`` and the codes of its inner errors; anything else is no code."""
+    try:
+        node: Any = answer.json().get("error")
+    except (ValueError, AttributeError):
+        return []
+    codes: list[str] = []
+    while isinstance(node, Mapping) and len(codes) < 5:  # noqa: PLR2004
+        code = node.get("code")
+        if isinstance(code, str) and code.isascii() and code.isalnum():
+            codes.append(code[:64])
+        node = node.get("innerError") or node.get("innererror")
+    return codes

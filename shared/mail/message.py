@@ -1,0 +1,69 @@
+"""What is sent: one mail, from a mailbox to itself, with one attachment.
+
+Nothing a device says can become a header: the recipient is not an input, and subject and file name are
+reduced to plain printable text (threats F01 to F06).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+SUBJECT_LONGEST = 200
+NAME_LONGEST = 100
+"""Characters, without the ending."""
+ENDINGS = {"application/pdf": ".pdf", "image/jpeg": ".jpg", "image/tiff": ".tif", "image/png": ".png"}
+_ALSO_FINE = {"image/jpeg": {".jpg", ".jpeg"}, "image/tiff": {".tif", ".tiff"}}
+_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A mail to oneself. Build it with cleaned texts only (:func:`clean`, :func:`file_name`)."""
+
+    job: str
+    """The scan's id, for the header ``x-to-my-email-job``."""
+    subject: str
+    text: str
+    attachment_name: str
+    attachment_type: str
+
+
+def clean(text: str, longest: int) -> str:
+    """Return ``text`` as one line of visible characters in NFC, cut to ``longest``.
+
+    Controls, line and paragraph separators, bidi and zero-width characters, private use and lone
+    surrogates go; encoded-words are harmless because no header is built from text here, but ``=?`` is
+    broken up all the same, for readers that decode twice.
+    """
+    kept = []
+    for character in unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8")):
+        kind = unicodedata.category(character)
+        if kind in {"Cc", "Zl", "Zp", "Zs"}:
+            kept.append(" ")
+        elif kind[0] != "C":
+            kept.append(character)
+    line = " ".join("".join(kept).replace("=?", "= ?").split())
+    return line[:longest].rstrip()
+
+
+def file_name(name: str, media_type: str, otherwise: str) -> str:
+    """Return a file name that is safe on every system and ends in what the document really is.
+
+    Args:
+        name: what the device called it; paths, reserved names and other endings are dealt with.
+        media_type: the type found in the content; decides the ending.
+        otherwise: the name without ending, where nothing is left.
+    """
+    stem = clean(name, 4 * NAME_LONGEST).replace("\\", "/").rpartition("/")[2]
+    stem = re.sub(r'[<>:"|?*;,=%]', "_", stem)
+    fine = _ALSO_FINE.get(media_type, {ENDINGS[media_type]})
+    head, dot, tail = stem.rpartition(".")
+    ending = f".{tail.lower()}" if dot and f".{tail.lower()}" in fine else ENDINGS[media_type]
+    if dot and f".{tail.lower()}" in fine:
+        stem = head
+    stem = stem.strip(" .")[:NAME_LONGEST].rstrip(" .")
+    if not stem or _WINDOWS_DEVICES.fullmatch(stem):
+        stem = otherwise
+    return stem + ending

@@ -1,0 +1,103 @@
+"""The row of an organisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared import faults
+from shared.organisations.ranges import RANGES, Range
+from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
+
+ROW = "organisation"
+CONSENT_SETTLES = timedelta(minutes=10)
+"""A fresh consent takes minutes to reach every server of Microsoft; until then 65001 withdraws nothing."""
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """A tenant as far as its consent goes. ``name`` is shown and never looked up."""
+
+    tid: str
+    name: str
+    consent: str
+    """none, consented, or withdrawn."""
+    range: Range | None
+    confirmed: bool
+    """Whether an ordinary person's sign-in has confirmed the consent for everybody."""
+    proven_by: str
+    """The account whose token proved the consent, for showing."""
+
+    def require_consent(self) -> Range:
+        """Return the consented range.
+
+        Raises:
+            ConsentRequired: nobody has consented yet.
+            ConsentWithdrawn: it no longer holds.
+        """
+        if self.consent == "withdrawn":
+            raise faults.ConsentWithdrawn("known")
+        if self.consent != "consented" or self.range is None:
+            raise faults.ConsentRequired
+        return self.range
+
+
+class Organisations:
+    """All organisations, in the table ``organisations`` (partition: tenant id)."""
+
+    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+        self._table = table
+        self._clock = clock
+
+    def get(self, tid: str) -> Organisation:
+        """Return the organisation; one that nobody has consented for has consent ``none``."""
+        row = self._table.get(key(tid), ROW)
+        values: Mapping[str, Value] = row.values if row else {}
+        return Organisation(
+            tid=tid,
+            name=str(values.get("name", "")),
+            consent=str(values.get("consent", "none")),
+            range=RANGES.get(str(values.get("range", ""))),
+            confirmed=bool(values.get("confirmed", False)),
+            proven_by=str(values.get("proven_by", "")),
+        )
+
+    def consented(self, tid: str, *, name: str, consented_range: Range, proven_by: str, oid: str) -> None:
+        """Write down a consent that was proven by a token of ``oid``'s account."""
+        values: dict[str, Value] = {
+            "name": name,
+            "consent": "consented",
+            "range": consented_range.slug,
+            "proven_by": proven_by,
+            "proven_oid": oid,
+            "proven": self._clock(),
+            "confirmed": False,
+        }
+        try:
+            self._table.insert(key(tid), ROW, values)
+        except AlreadyThere:
+            self._table.change(key(tid), ROW, lambda _: values)
+
+    def confirm(self, tid: str, oid: str) -> None:
+        """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""
+
+        def confirm(row: Row) -> Mapping[str, Value | None] | None:
+            if row.get("confirmed") or row.get("proven_oid") == oid or row["consent"] != "consented":
+                return None
+            return {"confirmed": True}
+
+        self._table.change(key(tid), ROW, confirm)
+
+    def withdraw(self, tid: str) -> None:
+        """Entra says that the consent is not there (65001); believed once a fresh consent had time to settle."""
+
+        def withdraw(row: Row) -> Mapping[str, Value | None] | None:
+            if row["consent"] != "consented" or self._clock() - row["proven"] < CONSENT_SETTLES:
+                return None
+            return {"consent": "withdrawn", "withdrawn": self._clock()}
+
+        try:
+            self._table.change(key(tid), ROW, withdraw)
+        except Gone:
+            return

@@ -1,0 +1,40 @@
+"""The permission ranges that an administrator can allow. What each promises is told in ``pages``.
+
+The scopes are delegated permissions of Microsoft Graph in their full form (MSAL's cache matches them
+letter by letter). ``SMTP.Send`` is consented as Graph's permission.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GRAPH = "https://graph.microsoft.com/"
+SEND_MAIL = (GRAPH + "Mail.Send", GRAPH + "User.Read")
+"""What sending through Graph needs, in every range."""
+
+GRAPH_DOCUMENT_LIMIT = 3_000_000
+"""Bytes. Graph takes requests up to 4 MiB; base64 makes 4,000,000 of these, and the rest is the message."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """One range: its slug, its scopes, and the largest document (bytes) that can be sent with it now."""
+
+    slug: str
+    scopes: tuple[str, ...]
+    largest_document: int
+
+    @property
+    def mail_scopes(self) -> tuple[str, ...]:
+        """The scopes of a token for sending through Graph."""
+        return SEND_MAIL
+
+
+RANGES = {
+    made.slug: made
+    for made in (
+        Range("send", SEND_MAIL, GRAPH_DOCUMENT_LIMIT),
+        Range("send-large", (*SEND_MAIL, GRAPH + "SMTP.Send"), GRAPH_DOCUMENT_LIMIT),
+        Range("send-verified", (*SEND_MAIL, GRAPH + "Mail.ReadWrite"), GRAPH_DOCUMENT_LIMIT),
+    )
+}

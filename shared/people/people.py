@@ -1,0 +1,240 @@
+"""Who a printer's user is, and how he signs in for the first time."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from shared import faults, texts
+from shared.storage import AlreadyThere, Row, Table, key
+
+if TYPE_CHECKING:
+    from shared.devices import Device
+    from shared.handoffs import Handoff, Handoffs, Started
+    from shared.identity import Authorizations, Finished, Redeemed
+    from shared.mail import Graph
+    from shared.organisations import Organisations
+    from shared.vault import Grants
+
+STORY = "sign_in"
+ROW = "person"
+
+
+@dataclass(frozen=True)
+class Person:
+    """The account that a printer's user is pinned to."""
+
+    tid: str
+    oid: str
+    account_hint: str
+
+
+@dataclass(frozen=True)
+class UserStatus:
+    """What the panel needs to know before it offers a scan. ``fault`` is None where he is ready."""
+
+    fault: type[faults.Fault] | None
+    account_hint: str | None
+
+    @property
+    def status(self) -> str:
+        """ready, sign_in_required, or blocked (an administrator must act)."""
+        if self.fault is None:
+            return "ready"
+        return "sign_in_required" if issubclass(self.fault, faults.PersonMust) else "blocked"
+
+
+class People:
+    """The people of all device groups, in the table ``people`` (partition: tenant, group and user).
+
+    Args:
+        table: the table ``people``.
+        organisations: says whether the organisation has consented, and to what.
+        grants: keeps the tokens.
+        handoffs: carries a first login between panel and browser.
+        authorizations: carries it between browser and Entra.
+        graph: tells whose mailbox a token is for.
+        clock: the time now.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        organisations: Organisations,
+        grants: Grants,
+        handoffs: Handoffs,
+        authorizations: Authorizations,
+        graph: Graph,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._table = table
+        self._organisations = organisations
+        self._grants = grants
+        self._handoffs = handoffs
+        self._authorizations = authorizations
+        self._graph = graph
+        self._clock = clock
+
+    def person(self, device: Device, user_id: str) -> Person:
+        """Return the person a printer's user is pinned to, if he can be sent for.
+
+        Raises:
+            ConsentRequired, ConsentWithdrawn: the organisation has not agreed (any more).
+            PersonMust: he must sign in (again).
+        """
+        self._organisations.get(device.tid).require_consent()
+        person = self._pinned(device.tid, device.group, user_id)
+        if person is None:
+            raise faults.SignInRequired("not pinned")
+        grant = self._grants.status(person.tid, person.oid)
+        if not grant.usable:
+            raise faults.BY_REASON[grant.reason or faults.SignInRequired.reason]("grant")
+        return person
+
+    def status(self, device: Device, user_id: str) -> UserStatus:
+        """Say what the panel needs to know about a user."""
+        try:
+            return UserStatus(None, self.person(device, user_id).account_hint)
+        except (faults.PersonMust, faults.AdministratorMust) as fault:
+            pinned = self._pinned(device.tid, device.group, user_id)
+            return UserStatus(type(fault), pinned.account_hint if pinned else None)
+
+    def start(self, device: Device, user_id: str, email: str, name: str, locale: str) -> Started:
+        """Begin a first login at the panel.
+
+        Raises:
+            ConsentRequired, ConsentWithdrawn: the organisation must agree first.
+        """
+        self._organisations.get(device.tid).require_consent()
+        task = {
+            "tid": device.tid,
+            "group": device.group,
+            "user": user_id,
+            "email": email,
+            "name": name,
+            "locale": locale,
+            "printer": device.name,
+            "location": device.location,
+        }
+        return self._handoffs.start(STORY, task, device_id=device.id)
+
+    def begin(self, link: str, *, browser: str) -> str:
+        """The person presses the button on the page: return Entra's address.
+
+        Raises:
+            LinkUnknown, SignInTimedOut, WrongState: there is no such first login (any more).
+        """
+        handoff = self._handoffs.by_link(link, STORY)
+        self._require_pending(handoff)
+        tid = handoff.task["tid"]
+        scopes = self._organisations.get(tid).require_consent().scopes
+        return self._authorizations.begin(STORY, handoff.id, tid=tid, scopes=scopes, browser=browser)
+
+    def finish(self, finished: Finished) -> str:
+        """Entra has answered and the browser is the same: check who it is, and let the panel confirm.
+
+        Returns:
+            The handoff's link.
+
+        Raises:
+            Fault: why this sign-in is refused; its tokens are dropped and nothing is stored.
+        """
+        handoff = self._handoffs.get(finished.subject)
+        try:
+            self._require_pending(handoff)
+            redeemed = finished.redeem()
+            address = self._check(handoff, redeemed)
+        except faults.Fault as fault:
+            if isinstance(fault, faults.ConsentWithdrawn):
+                self._organisations.withdraw(finished.tid)
+            self._handoffs.refuse(handoff.id, fault)
+            raise
+        self._handoffs.browser_done(
+            handoff.id,
+            account_hint=texts.masked(address),
+            result={"oid": redeemed.account.oid, "cache": redeemed.cache},
+        )
+        return self._handoffs.link(handoff.id)
+
+    def confirm(self, device: Device, handoff_id: str) -> Handoff:
+        """OK at the panel: pin the person, and keep his tokens.
+
+        Raises:
+            NotFound, WrongState: there is nothing to confirm.
+            WrongAccount: another sign-in pinned this user to another account meanwhile.
+        """
+        return self._handoffs.confirm(handoff_id, device.id, STORY, self._activate)
+
+    def _activate(self, handoff: Handoff) -> None:
+        task, oid = handoff.task, handoff.result["oid"]
+        self._pin(task["tid"], task["group"], task["user"], oid, handoff.account_hint or "")
+        self._grants.store(task["tid"], oid, handoff.result["cache"])
+        self._organisations.confirm(task["tid"], oid)
+
+    def _check(self, handoff: Handoff, redeemed: Redeemed) -> str:
+        """Return the mailbox's address of an account that may be this printer's user."""
+        task, account = handoff.task, redeemed.account
+        if account.guest:
+            raise faults.GuestNotAllowed
+        wanted = self._organisations.get(task["tid"]).require_consent()
+        if not redeemed.scopes >= set(wanted.scopes):
+            raise faults.PermissionMissing
+        pinned = self._pinned(task["tid"], task["group"], task["user"])
+        if pinned is not None and pinned.oid != account.oid:
+            raise faults.WrongAccount("pinned")
+        mailbox = self._graph.me(redeemed.access_token)
+        if mailbox.oid != account.oid:
+            raise faults.ResponseNotExpected("token of another account")
+        if pinned is None and not any(
+            same_address(task["email"], own) for own in (mailbox.address, mailbox.user_principal_name) if own
+        ):
+            raise faults.WrongAccount("address")
+        if mailbox.address is None:
+            raise faults.NoMailbox("no mail address")
+        return mailbox.address
+
+    def _pinned(self, tid: str, group: str, user_id: str) -> Person | None:
+        row = self._table.get(key(tid, group, user_id), ROW)
+        return self._read(row) if row else None
+
+    def _pin(self, tid: str, group: str, user_id: str, oid: str, account_hint: str) -> None:
+        partition = key(tid, group, user_id)
+        try:
+            self._table.insert(
+                partition, ROW, {"tid": tid, "oid": oid, "account_hint": account_hint, "pinned": self._clock()}
+            )
+        except AlreadyThere:
+            row = self._table.get(partition, ROW)
+            if row is None or row["oid"] != oid:
+                raise faults.WrongAccount("pinned meanwhile") from None
+
+    @staticmethod
+    def _read(row: Row) -> Person:
+        return Person(tid=row["tid"], oid=row["oid"], account_hint=row["account_hint"])
+
+    @staticmethod
+    def _require_pending(handoff: Handoff) -> None:
+        if handoff.status == "expired":
+            raise faults.SignInTimedOut
+        if handoff.status != "pending":
+            raise faults.WrongState(handoff.status)
+
+
+def same_address(one: str, other: str) -> bool:
+    """Say whether two mail addresses are the same: NFC, case-folded, ASCII domain. Anything odd is not."""
+    left, right = _canonical_address(one), _canonical_address(other)
+    return left is not None and left == right
+
+
+def _canonical_address(address: str) -> tuple[str, str] | None:
+    local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    try:
+        ascii_domain = domain.casefold().encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    if not (local and at and ascii_domain) or "@" in local or ascii_domain.endswith("."):
+        return None
+    return unicodedata.normalize("NFC", local.casefold()), ascii_domain

@@ -1,0 +1,156 @@
+"""Accepting a scan: everything that can be refused is refused here, before anything is promised."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import IO, TYPE_CHECKING
+
+from shared import faults
+from shared.scans.documents import HEAD_BYTES, media_type_of
+from shared.scans.jobs import FINAL, Job, Jobs, Manifest
+from shared.storage import AlreadyThere, Blobs, Queue, Value
+
+if TYPE_CHECKING:
+    from shared.devices import Device
+    from shared.organisations import Organisations
+    from shared.people import People
+
+KIND = "to_my_email"
+SWEPT_AFTER = timedelta(seconds=60)
+"""A job that nobody has picked up is woken again after this."""
+_CHUNK = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+class Acceptance:
+    """Takes scans from devices.
+
+    Args:
+        jobs: the rows.
+        documents: the container for the bytes.
+        deliveries: the queue that wakes delivery.
+        organisations: says what the organisation's range can send.
+        people: says whose mailbox it is.
+        clock: the time now.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        documents: Blobs,
+        deliveries: Queue,
+        organisations: Organisations,
+        people: People,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._jobs = jobs
+        self._documents = documents
+        self._deliveries = deliveries
+        self._organisations = organisations
+        self._people = people
+        self._clock = clock
+
+    def largest(self, device: Device) -> int:
+        """Return the size in bytes up to which the device's organisation can send a document now (0: not at all)."""
+        consented = self._organisations.get(device.tid)
+        return consented.range.largest_document if consented.consent == "consented" and consented.range else 0
+
+    def accept(self, device: Device, manifest: Manifest, document: IO[bytes]) -> Job:
+        """Accept a scan with its bytes. From the moment this returns, it ends in the mailbox or in a visible state.
+
+        Args:
+            device: that hands it over.
+            manifest: what it says of the document.
+            document: seekable, at its start.
+
+        Raises:
+            IdTaken: the id was used for another manifest.
+            Fault: why it cannot be sent; nothing was stored.
+        """
+        if earlier := self._earlier(device, manifest):
+            return earlier
+        if manifest.kind != KIND:
+            raise faults.KindNotAvailable
+        person = self._people.person(device, manifest.user)
+        largest = self.largest(device)
+        if manifest.size > largest:
+            raise faults.TooLarge("declared", limit=largest)
+        _check(manifest, document)
+        blob = str(uuid.uuid4())
+        etag = self._documents.put(blob, document, manifest.size)
+        now = self._clock()
+        job = Job(
+            device_id=device.id,
+            manifest=manifest,
+            tid=person.tid,
+            oid=person.oid,
+            state="accepted",
+            reason=None,
+            attempts=0,
+            created=now,
+            updated=now,
+            next_attempt=None,
+            blob=blob,
+            etag=etag,
+            printer=device.name,
+            location=device.location,
+        )
+        try:
+            self._jobs.insert(job, due=now + SWEPT_AFTER)
+        except AlreadyThere:
+            self._documents.delete(blob)
+            earlier = self._earlier(device, manifest)
+            if earlier is None:
+                raise faults.StorageUnavailable("row vanished", retry_after=1) from None
+            return earlier
+        try:
+            self._deliveries.send(f"{device.id}/{manifest.id}")
+        except faults.StorageUnavailable:
+            log.warning(
+                "job %s of device %s accepted without a wake-up; the sweep will bring it", manifest.id, device.id
+            )
+        return job
+
+    def cancel(self, device: Device, job_id: str) -> Job:
+        """Cancel what has not been sent.
+
+        Raises:
+            NotFound: the device has no such job.
+            WrongState: it is being sent, or has ended.
+        """
+
+        def cancel(job: Job) -> tuple[dict[str, Value | None], datetime | None] | None:
+            if job.state == "cancelled":
+                return None
+            if job.state in FINAL or job.state in {"sending", "uncertain"}:
+                raise faults.WrongState(job.state)
+            return {"state": "cancelled", "reason": None, "next_attempt": None}, None
+
+        job = self._jobs.change(device.id, job_id, cancel)
+        self._documents.delete(job.blob)
+        return job
+
+    def _earlier(self, device: Device, manifest: Manifest) -> Job | None:
+        job = self._jobs.get(device.id, manifest.id)
+        if job is not None and job.manifest.digest != manifest.digest:
+            raise faults.IdTaken
+        return job
+
+
+def _check(manifest: Manifest, document: IO[bytes]) -> None:
+    """Check the bytes against the manifest, and leave them at their start."""
+    digest, size, head = hashlib.sha256(), 0, b""
+    while chunk := document.read(_CHUNK):
+        head = head or chunk[:HEAD_BYTES]
+        digest.update(chunk)
+        size += len(chunk)
+    document.seek(0)
+    if size != manifest.size or digest.hexdigest() != manifest.sha256:
+        raise faults.DocumentMismatch("size or hash")
+    if media_type_of(head) != manifest.type:
+        raise faults.UnsupportedType("content")

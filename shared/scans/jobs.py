@@ -1,0 +1,185 @@
+"""The rows of jobs, and their keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared import faults
+from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
+
+FINAL = frozenset({"sent", "failed", "cancelled"})
+RESTING = FINAL | {"uncertain"}
+"""States in which nothing more happens by itself."""
+DUE = "due"
+HISTORY = "history"
+_LATEST = 10**15
+WRITES_TAKE = timedelta(minutes=10)
+"""No two writes of one change are further apart than this."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the device says of a scan. The same id with the same manifest is the same job."""
+
+    id: str
+    kind: str
+    user: str
+    title: str
+    locale: str
+    name: str
+    type: str
+    size: int
+    sha256: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it stands."""
+
+    device_id: str
+    manifest: Manifest
+    tid: str
+    oid: str
+    state: str
+    reason: str | None
+    attempts: int
+    created: datetime
+    updated: datetime
+    next_attempt: datetime | None
+    blob: str
+    etag: str
+    printer: str
+    location: str
+    lease: str | None = None
+    """Id of the delivery that holds it."""
+    lease_until: datetime | None = None
+    handed: bool = False
+    """Whether the delivery that holds it has begun to hand it to the mail service."""
+    due: str | None = None
+    """Row key of its place in the list of what is due."""
+
+    @property
+    def fault(self) -> type[faults.Fault] | None:
+        """The fault it last met, where it met one."""
+        return faults.BY_REASON[self.reason] if self.reason else None
+
+
+class Jobs:
+    """All jobs, in the table ``jobs`` (partition: device id).
+
+    Args:
+        table: the table ``jobs``.
+        clock: the time now.
+    """
+
+    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+        self._table = table
+        self._clock = clock
+
+    def get(self, device_id: str, job_id: str) -> Job | None:
+        """Return the job, or None."""
+        row = self._table.get(key(device_id), key("job", job_id))
+        return _read(device_id, row) if row else None
+
+    def insert(self, job: Job, due: datetime) -> None:
+        """Write a new job, its place in the history, and when it must be looked at.
+
+        Raises:
+            AlreadyThere: the device has a job with this id.
+        """
+        due_row = self._make_due(job.device_id, job.manifest.id, due)
+        newest_first = key(HISTORY, f"{_LATEST - int(job.created.timestamp() * 1000):015d}", job.manifest.id)
+        values = _write(replace(job, due=due_row))
+        self._table.insert_together(
+            key(job.device_id), [(key("job", job.manifest.id), values), (newest_first, {"job": job.manifest.id})]
+        )
+
+    def change(
+        self,
+        device_id: str,
+        job_id: str,
+        decide: Callable[[Job], tuple[Mapping[str, Value | None], datetime | None] | None],
+    ) -> Job:
+        """Change a job by compare-and-swap.
+
+        ``decide`` gets the job as it is, and returns the columns to change and when to look again (None:
+        never), or None to leave it. ``updated`` always moves forward.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        made: list[str] = []
+        old_due = ""
+
+        def decide_row(row: Row) -> Mapping[str, Value | None] | None:
+            nonlocal old_due
+            decision = decide(_read(device_id, row))
+            if decision is None:
+                old_due = ""
+                return None
+            changes, due = decision
+            if due is not None:
+                made.append(self._make_due(device_id, job_id, due))
+            old_due = row.get("due", "")
+            updated = max(self._clock(), row["updated"] + timedelta(microseconds=1))
+            return {**changes, "updated": updated, "due": made[-1] if due is not None else None}
+
+        try:
+            row = self._table.change(key(device_id), key("job", job_id), decide_row)
+        except Gone as error:
+            raise faults.NotFound from error
+        for left_over in {old_due, *made} - {row.get("due"), ""}:
+            self._table.delete(DUE, left_over)
+        return _read(device_id, row)
+
+    def history(self, device_id: str, cursor: str, count: int) -> tuple[list[Job], str | None]:
+        """Return up to ``count`` jobs of a device, newest first, and the cursor for those after them."""
+        after = key(HISTORY, cursor, "~") if cursor else key(HISTORY, "")
+        rows = list(self._table.query(key(device_id), after=after, before=key(HISTORY, "~"), limit=count + 1))
+        jobs = [job for row in rows[:count] if (job := self.get(device_id, row["job"]))]
+        more = rows[count - 1].row.split("|")[1] if len(rows) > count else None
+        return jobs, more
+
+    def due(self, limit: int) -> Iterator[tuple[str, str]]:
+        """Yield (device id, job id) of jobs that must be looked at now, the longest overdue first."""
+        now = key(_moment(self._clock()), "~")
+        for row in list(self._table.query(DUE, before=now, limit=limit)):
+            job = self.get(row["device"], row["job"])
+            if job is not None and row.row == job.due:
+                yield row["device"], row["job"]
+            elif self._clock() - row["made"] > WRITES_TAKE:
+                # Left over from a change that was cut off between its two writes. A younger one may
+                # belong to a change that is under way at this moment.
+                self._table.delete(DUE, row.row)
+
+    def _make_due(self, device_id: str, job_id: str, due: datetime) -> str:
+        row = key(_moment(due), device_id, job_id)
+        with suppress(AlreadyThere):
+            self._table.insert(DUE, row, {"device": device_id, "job": job_id, "made": self._clock()})
+        return row
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")
+
+
+def _write(job: Job) -> dict[str, Value | None]:
+    values = {field.name: getattr(job, field.name) for field in fields(Job) if field.name != "device_id"}
+    return {**values, "manifest": json.dumps(asdict(job.manifest))}
+
+
+def _read(device_id: str, row: Row) -> Job:
+    known = {field.name: row[field.name] for field in fields(Job) if field.name in row.values}
+    optional: dict[str, Any] = {"reason": None, "next_attempt": None}
+    return Job(**{**optional, **known, "device_id": device_id, "manifest": Manifest(**json.loads(row["manifest"]))})

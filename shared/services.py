@@ -1,0 +1,242 @@
+"""The composition root: builds the rooms from the settings, each once, when it is first asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from shared import settings as settings_room
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.devices import Devices, Nonces, Tickets, Tokens
+    from shared.handoffs import Handoffs
+    from shared.identity import Authorizations, Entra
+    from shared.mail import Graph
+    from shared.organisations import Consents, Organisations
+    from shared.pages import Pages
+    from shared.people import People
+    from shared.scans import Acceptance, Delivery, Jobs
+    from shared.storage import Storage
+    from shared.vault import Grants, Sealer
+
+
+def now() -> datetime:
+    """Return the time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Services:
+    """Every room, built lazily: a door that never sends mail never imports what sends mail.
+
+    Args:
+        settings: what the app is told from outside.
+        clock: the time now.
+        random_bytes: gives n unpredictable bytes.
+        below: ``below(n)`` gives an unpredictable number from 0 to n-1.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = now,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        below: Callable[[int], int] = secrets.randbelow,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._random_bytes = random_bytes
+        self._below = below
+        # The SDKs tell every request at INFO, addresses included.
+        for vendor in ("azure", "msal", "urllib3"):
+            logging.getLogger(vendor).setLevel(logging.WARNING)
+
+    def secret(self) -> str:
+        """Make an unguessable text, fit for a cookie or a state."""
+        return self._random_bytes(32).hex()
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Tables, queues and blobs."""
+        from shared.storage import Storage
+
+        return Storage(self.settings.data_storage, new_id=lambda: self._random_bytes(8).hex())
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """The cipher."""
+        from shared.vault import Sealer
+
+        return Sealer(self.settings.vault_key, self.settings.environment, self._random_bytes)
+
+    @cached_property
+    def entra(self) -> Entra:
+        """Entra ID."""
+        from shared.identity import Entra
+
+        return Entra(self.settings.authority_url, self.settings.client_id, self.settings.client_certificate, self.clock)
+
+    @cached_property
+    def authorizations(self) -> Authorizations:
+        """Authorizations under way."""
+        from shared.identity import Authorizations
+
+        return Authorizations(
+            self.storage.table("authorizations"),
+            self.sealer,
+            self.entra,
+            f"{self.settings.public_url}/auth/callback",
+            self.clock,
+            self.secret,
+        )
+
+    @cached_property
+    def grants(self) -> Grants:
+        """People's sealed tokens."""
+        from shared.vault import Grants
+
+        return Grants(self.storage.table("grants"), self.sealer, self.entra, self.clock)
+
+    @cached_property
+    def handoffs(self) -> Handoffs:
+        """Tasks on their way between a panel and a browser."""
+        from shared.handoffs import Handoffs
+
+        return Handoffs(self.storage.table("handoffs"), self.sealer, self.settings.service_key, self.clock, self._below)
+
+    @cached_property
+    def organisations(self) -> Organisations:
+        """Customer tenants."""
+        from shared.organisations import Organisations
+
+        return Organisations(self.storage.table("organisations"), self.clock)
+
+    @cached_property
+    def consents(self) -> Consents:
+        """Admin consent under way."""
+        from shared.organisations import Consents
+
+        return Consents(
+            self.organisations,
+            self.handoffs,
+            self.authorizations,
+            self.entra,
+            f"{self.settings.public_url}/consent/callback",
+        )
+
+    @cached_property
+    def nonces(self) -> Nonces:
+        """Nonces for devices."""
+        from shared.devices import Nonces
+
+        return Nonces(self.settings.service_key, self.clock, self._random_bytes)
+
+    @cached_property
+    def tickets(self) -> Tickets:
+        """Enrolment tickets."""
+        from shared.devices import Tickets
+
+        return Tickets(self.storage.table("tickets"), self.clock, self._random_bytes)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """Enrolled printers."""
+        from shared.devices import Devices
+
+        return Devices(self.storage.table("devices"), self.tickets, self.nonces, self.settings.public_url, self.clock)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Tokens of the device API."""
+        from shared.devices import Tokens
+
+        return Tokens(
+            self.devices,
+            self.storage.table("assertions"),
+            self.nonces,
+            self.settings.public_url,
+            self.settings.service_key,
+            self.clock,
+        )
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Microsoft Graph."""
+        from shared.mail import Graph
+
+        return Graph(self.settings.graph_url, self.clock)
+
+    @cached_property
+    def people(self) -> People:
+        """The people of device groups."""
+        from shared.people import People
+
+        return People(
+            self.storage.table("people"),
+            self.organisations,
+            self.grants,
+            self.handoffs,
+            self.authorizations,
+            self.graph,
+            self.clock,
+        )
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The rows of scan jobs."""
+        from shared.scans import Jobs
+
+        return Jobs(self.storage.table("jobs"), self.clock)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Accepting scans."""
+        from shared.scans import Acceptance
+
+        return Acceptance(
+            self.jobs,
+            self.storage.blobs("documents"),
+            self.storage.queue("deliveries"),
+            self.organisations,
+            self.people,
+            self.clock,
+        )
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """Delivering scans."""
+        from shared.scans import Delivery
+
+        return Delivery(
+            self.jobs,
+            self.storage.blobs("documents"),
+            self.storage.queue("deliveries"),
+            self.grants,
+            self.organisations,
+            self.graph,
+            self.clock,
+            self._below,
+        )
+
+    @cached_property
+    def pages(self) -> Pages:
+        """What people see in a browser."""
+        from shared.pages import Pages
+
+        return Pages([self.settings.authority_url])
+
+
+@cache
+def services() -> Services:
+    """Return the services of this process, built from its environment on the first call.
+
+    Raises:
+        SettingsInvalid: the environment is incomplete; asked again the next time.
+    """
+    return Services(settings_room.from_environment())
