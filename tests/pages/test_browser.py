@@ -1,6 +1,5 @@
 """Chromium shows the pages as they are meant, under their own headers."""
 
-import shutil
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -9,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, ViewportSize, sync_playwright
 
+from local.chromium import launch_options
 from local.show_pages import samples
 from shared.pages import Pages, asset
 from shared.texts import LANGUAGES
@@ -65,7 +65,7 @@ def site() -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     """Start Chromium once."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(**launch_options())
         yield chromium
         chromium.close()
 
