@@ -65,6 +65,7 @@ class Page:
     forms: list[Form] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     scripted: bool = False
+    referrer_policy: str = ""
 
     def button(self, wanted: str) -> tuple[Form, Button] | None:
         """Find a button by id, name, value or words, in this order of trust."""
@@ -166,9 +167,7 @@ class Person:
             self._policy.cross_site, self._policy.unsafe_method = cross, method == "POST"
             headers = {"Sec-Fetch-Site": _fetch_site(initiator, url), "Sec-Fetch-Mode": "navigate"}
             if method == "POST":
-                # A page under Referrer-Policy no-referrer, as a sign-in page should be, has the Origin "null"
-                # elsewhere (Fetch standard, "append a request Origin header").
-                headers["Origin"] = "null" if cross else _origin(url)
+                headers["Origin"] = _origin_header(initiator, self.page.referrer_policy, url)
             request = requests.Request(
                 method,
                 url,
@@ -189,6 +188,7 @@ class Person:
         else:
             raise LostError(f"more than {MANY_REDIRECTS} redirects, the last to {_origin(url)}")
         self.page = read(answer.url, answer.status_code, answer.text)
+        self.page.referrer_policy = answer.headers.get("Referrer-Policy", "").rpartition(",")[2].strip()
         form_post = self._form_post()
         return self._submit(form_post, None, {}) if form_post else self.page
 
@@ -310,6 +310,21 @@ def _site(url: str) -> str:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _origin_header(initiator: str | None, policy: str, url: str) -> str:
+    """What a form's Origin says under the referrer policy of its page.
+
+    A page under no-referrer does not even tell its own server where its form came from (Fetch standard,
+    "append a request Origin header").
+    """
+    if initiator is None or policy == "no-referrer":
+        return "null"
+    if policy == "same-origin":
+        return _origin(initiator) if _origin(initiator) == _origin(url) else "null"
+    downgrade = initiator.startswith("https:") and not url.startswith("https:")
+    careless = policy in {"origin", "origin-when-cross-origin", "unsafe-url"}
+    return "null" if downgrade and not careless else _origin(initiator)
 
 
 def _fetch_site(initiator: str | None, url: str) -> str:

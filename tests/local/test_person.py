@@ -24,11 +24,13 @@ class Sites:
     def __init__(self) -> None:
         self.app = ""
         self.idp = ""
+        self.referrer_policy = "same-origin"
         self.heard: dict[str, dict[str, str]] = {}
 
     async def start(self, _: Request) -> Response:
         """Show the app's first page: one button, two cookies."""
         page = HTMLResponse('<form method="post" action="/go"><button>Sign in with Microsoft</button></form>')
+        page.headers["Referrer-Policy"] = self.referrer_policy
         page.set_cookie("lax", "1", samesite="lax", secure=True)
         page.set_cookie("none", "1", samesite="none", secure=True)
         return page
@@ -112,7 +114,16 @@ def test_forms_say_where_they_come_from(sites: Sites, person: Person) -> None:
     person.walk(f"{sites.app}/start", "contoso/adele")
     assert (sites.heard["go"]["origin"], sites.heard["go"]["sec-fetch-site"]) == (sites.app, "same-origin")
     assert sites.heard["authorize"]["sec-fetch-site"] == "cross-site"
-    assert (sites.heard["callback"]["origin"], sites.heard["callback"]["sec-fetch-site"]) == ("null", "cross-site")
+    heard = sites.heard["callback"]
+    assert (heard["origin"], heard["sec-fetch-site"]) == (sites.idp, "cross-site")
+
+
+def test_page_without_referrer_sends_no_origin(sites: Sites, person: Person) -> None:
+    """A form on a page under no-referrer says Origin null even to its own site, as in every browser."""
+    sites.referrer_policy = "no-referrer"
+    person.visit(f"{sites.app}/start")
+    person.press_the_button()
+    assert (sites.heard["go"]["origin"], sites.heard["go"]["sec-fetch-site"]) == ("null", "same-origin")
 
 
 def test_missing_button_says_what_is_there(sites: Sites, person: Person) -> None:

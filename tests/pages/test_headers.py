@@ -40,7 +40,7 @@ def test_a_page_is_not_kept_framed_sniffed_or_told_on() -> None:
         "Vary": "Accept-Language",
         "X-Frame-Options": "DENY",
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",
         "Cache-Control": "no-store",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
