@@ -22,7 +22,7 @@ LOCATION ?= 2nd floor
 COUNT ?= 1
 WORKERS ?= 2
 
-.PHONY: help install test-install run test lint demo ticket pins clean
+.PHONY: help install test-install run test lint demo ticket texts pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,13 @@ demo: install ## one scan from press to mailbox, watched; FILE=scan.pdf sends yo
 
 ticket: install ## a line that enrols a printer while `make run` runs; TENANT= GROUP= LOCATION= COUNT=
 	@$(IN)/python -m local.ticket --tenant "$(TENANT)" --group "$(GROUP)" --location "$(LOCATION)" --count "$(COUNT)"
+
+texts: $(VENV)/installed ## collect the texts of the source into every language's catalogue (docs/translating.md)
+	@mkdir -p .run
+	$(IN)/pybabel --quiet extract --mapping-file shared/texts/babel.cfg --keywords say --add-location file --sort-by-file --width 120 \
+	  --output-file .run/messages.pot shared functions
+	$(IN)/pybabel --quiet update --input-file .run/messages.pot --output-dir shared/texts/locale --no-fuzzy-matching --ignore-obsolete \
+	  --ignore-pot-creation-date --width 120
 
 # uv resolves for every supported Python and platform at once, which pip does not.
 UV := .run/uv/bin/uv pip compile --quiet --native-tls --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header

@@ -6,6 +6,8 @@ import azure.functions as func
 
 from functions import DELIVERIES, EXPIRY_SCHEDULE, HTTP_DOORS, STORAGE_SETTING, SWEEP_SCHEDULE
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
@@ -22,7 +24,7 @@ def _http_door(module: str) -> Callable[[func.HttpRequest, func.Context], Awaita
 for _first, _module in HTTP_DOORS.items():
     _name = f"{_module}_{_first}" if _first and _first != _module else _module
     _route = f"{_first}/{{*path}}" if _first else "{*path}"
-    app.function_name(_name)(app.route(route=_route, methods=list(func.HttpMethod))(_http_door(_module)))
+    app.function_name(_name)(app.route(route=_route, methods=METHODS)(_http_door(_module)))
 
 
 @app.queue_trigger(arg_name="message", queue_name=DELIVERIES, connection=STORAGE_SETTING)

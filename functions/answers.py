@@ -215,9 +215,10 @@ def require_same_site(services: Services, request: Request) -> None:
     Raises:
         CrossSiteRequest: it was another page's, or nobody says whose (threat H02).
     """
-    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site not in {None, "same-origin"} or (site is None and origin is None):
         raise faults.CrossSiteRequest("sec-fetch-site")
-    if request.headers.get("origin") != services.settings.public_url:
+    if origin not in {None, services.settings.public_url}:
         raise faults.CrossSiteRequest("origin")
 
 

@@ -84,26 +84,31 @@ def _queue(connection: str, name: str) -> QueueClient:
 
 
 @contextmanager
-def running(rooms: Services, *, port: int = 0, poll: float = 0.25) -> Iterator[int]:
-    """Serve ``rooms`` on 127.0.0.1 from threads of this process, with queue and timers; yields the port."""
+def running(rooms: Services, *, port: int = 0, poll: float | None = 0.25) -> Iterator[int]:
+    """Serve ``rooms`` on 127.0.0.1 from threads of this process; yields the port.
+
+    ``poll`` is how often (seconds) the queue is looked at; None serves HTTP alone, without queue and timers.
+    """
     server = uvicorn.Server(
         uvicorn.Config(Doors(lambda: rooms), host="127.0.0.1", port=port, log_level="warning", access_log=False)
     )
     stop = threading.Event()
     web = threading.Thread(target=server.run, daemon=True)
-    work = threading.Thread(target=_work, args=(rooms, stop, poll), daemon=True)
+    work = threading.Thread(target=_work, args=(rooms, stop, poll or 0), daemon=True)
     web.start()
     while not server.started:
         if not web.is_alive():
             raise RuntimeError(f"cannot serve on port {port}")
         time.sleep(0.01)
-    work.start()
+    if poll is not None:
+        work.start()
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         stop.set()
         server.should_exit = True
-        work.join(30)
+        if poll is not None:
+            work.join(30)
         web.join(30)
 
 

@@ -37,13 +37,13 @@ class NotInstalledError(Exception):
     """Node or Azurite is not where the installation puts it; the message says what to run."""
 
 
-def connection_string(blob: int, queue: int, table: int) -> str:
-    """The connection string of Azurite's well-known account, by the three TCP ports of 127.0.0.1."""
+def connection_string(blob: int, queue: int, table: int, account: str = ACCOUNT) -> str:
+    """The connection string of an account (all have the one key), by the three TCP ports of 127.0.0.1."""
     return (
-        f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
-        f"BlobEndpoint=http://127.0.0.1:{blob}/{ACCOUNT};"
-        f"QueueEndpoint=http://127.0.0.1:{queue}/{ACCOUNT};"
-        f"TableEndpoint=http://127.0.0.1:{table}/{ACCOUNT};"
+        f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={ACCOUNT_KEY};"
+        f"BlobEndpoint=http://127.0.0.1:{blob}/{account};"
+        f"QueueEndpoint=http://127.0.0.1:{queue}/{account};"
+        f"TableEndpoint=http://127.0.0.1:{table}/{account};"
     )
 
 

@@ -32,9 +32,9 @@ from shared.texts import LANGUAGES
 def samples() -> Iterator[tuple[str, View]]:
     """Yield every view, and every fault as a page, with values as they occur; each under a name for its file."""
     ranges = (
-        range_choice("send", ("Mail.Send", "User.Read")),
-        range_choice("send-large", ("Mail.Send", "User.Read", "SMTP.Send")),
-        range_choice("send-verified", ("Mail.Send", "User.Read", "Mail.ReadWrite")),
+        range_choice("send", ("Mail.Send", "User.Read"), 3_000_000),
+        range_choice("send-large", ("Mail.Send", "User.Read", "SMTP.Send"), 25_000_000),
+        range_choice("send-verified", ("Mail.Send", "User.Read", "Mail.ReadWrite"), 150_000_000),
     )
     printer = "Office 2F-01"
     account = "a•••@contoso.example"
@@ -86,7 +86,7 @@ def _document() -> dict[str, Any]:
 
     @router.post("/api/v1/scans", status_code=201, summary="Announce a scan")
     def create(scan: _Scan, accept_language: Annotated[str | None, Header()] = None) -> _Scan:
-        """Small documents come inline, larger ones straight to storage.
+        """Small documents come ``inline``, larger ones straight to storage.
 
         The same id with the same manifest answers as the first time.
         """

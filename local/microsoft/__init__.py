@@ -6,18 +6,19 @@ Graph refuses is refused here with the error that they give. It owns no test and
 and it may import nothing from ``shared`` or ``functions``: a counterpart that shares code with what
 it judges would share its mistakes.
 
-``directory``    tenants, accounts and roles that exist from the start
-``permissions``  what scopes mean, who may consent to them
-``refusals``     the AADSTS errors
-``keys``         signing keys and JWKS
-``cloud``        the state of it all, behind one lock, and what tests and switches do to it
-``tokens``       ID tokens and access tokens
-``clients``      how a client proves itself at the token endpoint
-``login``        the OpenID endpoints; ``sign_in`` the pages of a sign-in, ``admin_consent``, ``token``
-``graph``        /v1.0/me and /v1.0/me/sendMail; ``mail`` parses and delivers; ``mailbox_pages`` shows
-``switchboard``  faults on the wire and the journal of requests; ``switch_pages`` its page and API
-``person``       somebody with a browser, driven over HTTP, for tests and benches
-``server``       serves it in a thread; ``__main__`` as a process
+``directory``       tenants, accounts and roles that exist from the start
+``permissions``     what scopes mean, who may consent to them
+``refusals``        the AADSTS errors
+``keys``            signing keys and JWKS
+``records``         what the cloud keeps; ``cloud`` keeps it, behind one lock; ``refresh_tokens`` rotates
+``tokens``          ID tokens and access tokens
+``clients``         how a client proves itself at the token endpoint
+``login``           metadata, keys, authorize, logout; ``admin_consent`` and ``token`` its siblings
+``interaction``     a request that a person is answering; ``sign_in`` its pages; ``pages`` renders
+``graph``           /v1.0/me and sendMail; ``mail`` parses and delivers; ``mailbox_pages`` shows
+``switchboard``     faults and the journal; ``wire`` lays them on; ``switch_pages`` its page and API
+``person``          somebody with a browser, driven over HTTP, for tests and benches
+``server``          serves it in a thread; ``__main__`` as a process
 
 Not emulated: device code flow, multi-factor prompts, continuous access evaluation by itself (its
 challenge can be switched on as a fault), drafts and upload sessions, directory administration.

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from local.tls import prepare
 
-from .cloud import Application, Cloud
+from .cloud import Cloud
+from .records import Application
 from .server import Server, listening
 
 # The app registration of a local run; the app's CLIENT_ID must be the same.

@@ -10,10 +10,11 @@ from starlette.routing import Route
 
 from .cloud import Cloud
 from .directory import PERSONAL_TENANT
+from .interaction import Interaction
 from .pages import base_of, correlation_id, error_page, switched_on
 from .permissions import GRAPH, parse
 from .refusals import Refusal
-from .sign_in import COOKIE, Interaction, SignIn
+from .sign_in import COOKIE, SignIn
 
 
 class AdminConsent:

@@ -2,128 +2,26 @@
 
 Request handlers run on one event loop, tests and switches call from other threads: every public
 method takes the lock. Times are aware datetimes from the given clock; tokens are opaque strings.
-
-A refresh token's life, by ``rotation``::
-
-    entra    every token stays valid until it is revoked or idle for 90 days (what Microsoft does)
-    grace    the one before the newest still works, until the newest is used; older ones end the family
-    strict   a used token is dead; using it again ends the family
 """
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 
-from .directory import PERSONAL_TENANT, Account, Tenant, accounts, tenants
+from .directory import PERSONAL_TENANT, Account, Tenant
 from .keys import KeyRing
 from .mail import Mailboxes
-from .permissions import CATALOGUE
+from .records import AccessToken, Application, Authority, Code, Grant, State
+from .refresh_tokens import RefreshTokens
 from .refusals import Refusal
 
 CODE_LIFETIME = timedelta(minutes=10)
-IDLE_LIFETIME = timedelta(days=90)
-
-
-@dataclass(frozen=True)
-class Application:
-    """An app registration.
-
-    ``certificates`` are PEM texts, ``audience`` is the manifest's ``signInAudience``, ``permissions``
-    the statically registered ones, ``roles_in_tokens`` is ``groupMembershipClaims: DirectoryRole``.
-    """
-
-    client_id: str
-    redirect_uris: tuple[str, ...]
-    name: str = "To My Email"
-    certificates: tuple[str, ...] = ()
-    client_secrets: tuple[str, ...] = ()
-    audience: str = "AzureADMultipleOrgs"
-    permissions: tuple[str, ...] = tuple(CATALOGUE)
-    roles_in_tokens: bool = True
-
-
-@dataclass(frozen=True)
-class Authority:
-    """The first path segment of an endpoint: an alias, or a tenant (then ``tid`` is set)."""
-
-    alias: str
-    tid: str | None
-
-
-@dataclass
-class Grant:
-    """An oAuth2PermissionGrant: ``principal`` None is consentType AllPrincipals, else a user's oid."""
-
-    tid: str
-    client_id: str
-    principal: str | None
-    scopes: frozenset[str]
-
-
-@dataclass
-class Code:
-    """An authorization code and what it is bound to; ``account`` is the key of the signed-in account."""
-
-    value: str
-    client_id: str
-    account: str
-    authority: Authority
-    redirect_uri: str
-    scope: str
-    nonce: str | None
-    challenge: str | None
-    challenge_method: str | None
-    issued: datetime
-    session: str
-    redeemed: bool = False
-
-
-@dataclass
-class RefreshToken:
-    """A refresh token: bound to account and client, not to a resource or tenant."""
-
-    value: str
-    client_id: str
-    account: str
-    family: str
-    generation: int
-    issued: datetime
-    used: datetime
-    revoked: bool = False
-
-
-@dataclass
-class AccessToken:
-    """What an issued access token stands for; ``account`` is None for an app-only one."""
-
-    value: str
-    client_id: str
-    account: str | None
-    tid: str
-    resource: str
-    scopes: frozenset[str]
-    expires: datetime
-
-
-@dataclass
-class State:
-    """All that outlives a request."""
-
-    tenants: dict[str, Tenant] = field(default_factory=tenants)
-    accounts: dict[str, Account] = field(default_factory=accounts)
-    grants: list[Grant] = field(default_factory=list)
-    principals: set[tuple[str, str]] = field(default_factory=set)
-    codes: dict[str, Code] = field(default_factory=dict)
-    refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
-    access_tokens: dict[str, AccessToken] = field(default_factory=dict)
-    sessions: dict[str, list[str]] = field(default_factory=dict)
-    newest: dict[str, int] = field(default_factory=dict)
 
 
 class Cloud:
-    """The emulated Microsoft cloud. ``rotation`` is described above; it may be changed while it runs."""
+    """The emulated Microsoft cloud. ``rotation`` is what :mod:`.refresh_tokens` describes."""
 
     def __init__(
         self,
@@ -134,10 +32,10 @@ class Cloud:
         keys: KeyRing | None = None,
     ) -> None:
         self.clock = clock
-        self.rotation = rotation
         self.keys = keys or KeyRing()
         self.lock = RLock()
         self.state = State()
+        self.refresh_tokens = RefreshTokens(self.state, self.lock, clock, rotation)
         self.mailboxes = Mailboxes(self.clock)
         self._applications = {application.client_id: application for application in applications}
 
@@ -342,57 +240,10 @@ class Cloud:
                 raise Refusal(54005)
             code.redeemed = True
 
-    def new_refresh_token(self, account: Account, client_id: str, after: RefreshToken | None = None) -> RefreshToken:
-        """Issue a refresh token for a signed-in account, in the family of the one it replaces."""
-        with self.lock:
-            now = self.clock()
-            family = after.family if after else secrets.token_hex(8)
-            generation = self.state.newest.get(family, 0) + 1
-            self.state.newest[family] = generation
-            # Entra's start like this and are about 1.3 KB long; storage must not count on less.
-            value = f"1.A{secrets.token_urlsafe(900)}"
-            token = RefreshToken(value, client_id, account.key, family, generation, now, now)
-            self.state.refresh_tokens[value] = token
-            return token
-
-    def use_refresh_token(self, value: str, client_id: str) -> RefreshToken:
-        """Answer a refresh token that may be used now, and note the use.
-
-        Raises:
-            Refusal: 70000 unknown or of another client or (with rotation) used before, 50173 revoked,
-                700082 idle for 90 days.
-        """
-        with self.lock:
-            token = self.state.refresh_tokens.get(value)
-            if token is None or token.client_id != client_id:
-                raise Refusal(70000, "The provided value for the input parameter 'refresh_token' is not valid.")
-            if token.revoked:
-                raise Refusal(50173, f"The grant was issued on '{token.issued.isoformat()}'.")
-            now = self.clock()
-            if now - token.used > IDLE_LIFETIME:
-                raise Refusal(
-                    700082, f"The token was issued on {token.issued.isoformat()} and was inactive for 90.00:00:00."
-                )
-            behind = self.state.newest[token.family] - token.generation
-            if (self.rotation == "strict" and behind) or (self.rotation == "grace" and behind > 1):
-                self._end_family(token.family)
-                raise Refusal(70000, "The refresh token was used before.", suberror="bad_token")
-            if self.rotation == "grace" and not behind:
-                # The newest is in use, so it arrived: the one before it has had its grace.
-                for other in self.state.refresh_tokens.values():
-                    if other.family == token.family and other.generation < token.generation:
-                        other.revoked = True
-            token.used = now
-            return token
-
     def revoke_refresh_tokens(self, name: str) -> int:
-        """Revoke every refresh token of an account, as an administrator does; answer how many."""
+        """Revoke every refresh token of an account; answer how many."""
         with self.lock:
-            key = self.account(name).key
-            found = [token for token in self.state.refresh_tokens.values() if token.account == key]
-            for token in found:
-                token.revoked = True
-            return len(found)
+            return self.refresh_tokens.revoke(self.account(name))
 
     def keep_access_token(self, token: AccessToken) -> None:
         """Record an issued access token."""
@@ -412,8 +263,3 @@ class Cloud:
             for token in found:
                 token.expires = self.clock() - timedelta(seconds=1)
             return len(found)
-
-    def _end_family(self, family: str) -> None:
-        for token in self.state.refresh_tokens.values():
-            if token.family == family:
-                token.revoked = True

@@ -170,9 +170,7 @@ def accounts() -> dict[str, Account]:
     return found
 
 
-def _member(  # noqa: PLR0917 - rows of a table
-    key: str, tid: str, name: str, address: str, note: str, roles: tuple[str, ...] = ()
-) -> Account:
+def _member(key: str, tid: str, name: str, address: str, note: str, roles: tuple[str, ...] = ()) -> Account:
     return Account(key, tid, _oid(key), name, address, address, note, roles=roles)
 
 

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .cloud import AccessToken, Cloud
+from .cloud import Cloud
 from .directory import Account
 from .mail import GraphError, from_json, from_mime
 from .pages import base_of, correlation_id
 from .permissions import GRAPH
+from .records import AccessToken
 
 # "The maximum request length supported is 4MB": counted on the request's body.
 REQUEST_LIMIT = 4 * 1024 * 1024

@@ -11,10 +11,11 @@ from starlette.routing import Route
 
 from .cloud import Cloud
 from .directory import PERSONAL_TENANT
+from .interaction import Interaction
 from .pages import base_of, correlation_id, error_page, page, switched_on
 from .permissions import parse
 from .refusals import Refusal
-from .sign_in import COOKIE, Interaction, SignIn
+from .sign_in import COOKIE, SignIn
 
 _PROMPTS = ("", "none", "login", "select_account", "consent")
 _RESPONSE_MODES = ("query", "fragment", "form_post")

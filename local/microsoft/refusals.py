@@ -69,7 +69,7 @@ _KNOWN: dict[int, tuple[str, int, str, str | None]] = {
 
 
 @dataclass(eq=False)
-class Refusal(Exception):  # noqa: N818 - Entra refuses; the OAuth name for what it answers is "error"
+class Refusal(Exception):
     """A refusal by Entra: becomes error JSON, an error page, or parameters of a redirect.
 
     ``error`` and ``suberror`` are taken from the number where they are not given; ``claims`` is the

@@ -24,8 +24,9 @@ from .mailbox_pages import MailboxPages
 from .pages import SUBMIT_SCRIPT, page
 from .sign_in import SignIn
 from .switch_pages import SwitchPages
-from .switchboard import FaultyWire, Switchboard
+from .switchboard import Switchboard
 from .token import TokenEndpoint
+from .wire import FaultyWire
 
 _START_SECONDS = 10.0
 

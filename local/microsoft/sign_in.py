@@ -13,45 +13,21 @@ consent ``organization`` (checkbox), ``#accept``, ``#cancel``; refused page ``#o
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .cloud import Application, Authority, Cloud, Code
-from .directory import CONSENTING_ROLES, GLOBAL_ADMINISTRATOR, PERSONAL_TENANT, Account
+from .cloud import Cloud
+from .directory import GLOBAL_ADMINISTRATOR, Account
+from .interaction import Interaction, chosen, missing_permissions, require_consent_allowed
 from .pages import error_page, from_our_page, page, send_back
-from .permissions import CATALOGUE, GRAPH, Scopes, written
+from .permissions import CATALOGUE, GRAPH, written
+from .records import Code
 from .refusals import Refusal
-from .tokens import home_of, login_hint
+from .tokens import home_of
 
 COOKIE = "EMULATEDAUTH"
-
-
-@dataclass
-class Interaction:
-    """One validated request and how far the person has come; ``account`` is the signed-in account's key."""
-
-    authority: Authority
-    application: Application
-    redirect_uri: str
-    state: str | None
-    scopes: Scopes
-    scope: str
-    base: str
-    correlation_id: str
-    for_organization: bool = False
-    response_mode: str = "query"
-    prompt: str = ""
-    login_hint: str = ""
-    nonce: str | None = None
-    challenge: str | None = None
-    challenge_method: str | None = None
-    account: str | None = None
-    accepted: bool = False
-    refusal: Refusal | None = None
-    id: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 
 class SignIn:
@@ -88,7 +64,7 @@ class SignIn:
     def _advance(self, interaction: Interaction, session: str | None) -> Response:
         if interaction.account is None:
             try:
-                interaction.account = self._chosen(interaction, session)
+                interaction.account = chosen(self._cloud, interaction, session)
             except Refusal as refusal:
                 return self.refuse(interaction, refusal)
             if interaction.account is None:
@@ -96,61 +72,16 @@ class SignIn:
         home = self._cloud.account(interaction.account)
         try:
             account = self._cloud.signed_in_as(home, interaction.authority, interaction.application)
-            missing = self._missing(interaction, account)
+            missing = missing_permissions(self._cloud, interaction, account)
             if missing and interaction.prompt == "none":
                 # The one refusal of a silent request that is not interaction_required.
                 return self.refuse(interaction, Refusal(65001, error="consent_required"))
-            self._require_consent_allowed(interaction, account, missing)
+            require_consent_allowed(self._cloud, interaction, account, missing)
         except Refusal as refusal:
             return self._refused(interaction, refusal, home)
         if missing:
             return self._ask_consent(interaction, account, missing)
         return self._finish(interaction, account, session)
-
-    def _chosen(self, interaction: Interaction, session: str | None) -> str | None:
-        """Answer the account that needs no asking for, None if somebody must be asked."""
-        signed_in = self._cloud.session(session)
-        hint = interaction.login_hint.lower()
-        if interaction.prompt in ("login", "select_account"):
-            return None
-        if hint:
-            hinted = [
-                account.key for account in signed_in if hint in account.addresses or hint == login_hint(account).lower()
-            ]
-            if not hinted and interaction.prompt == "none":
-                raise Refusal(50058)
-            return hinted[0] if hinted else None
-        if interaction.prompt == "none":
-            if not signed_in:
-                raise Refusal(50058)
-            if len(signed_in) > 1:
-                raise Refusal(16000)
-        # Admin consent lets the administrator pick even where one account is signed in.
-        return signed_in[0].key if len(signed_in) == 1 and not interaction.for_organization else None
-
-    def _missing(self, interaction: Interaction, account: Account) -> frozenset[str]:
-        if interaction.accepted:
-            return frozenset()
-        if interaction.for_organization or interaction.prompt == "consent":
-            return interaction.scopes.names
-        return interaction.scopes.names - self._cloud.granted(account, interaction.application.client_id)
-
-    def _require_consent_allowed(self, interaction: Interaction, account: Account, missing: frozenset[str]) -> None:
-        if not missing or CONSENTING_ROLES.intersection(account.roles):
-            return
-        if account.tid == PERSONAL_TENANT:
-            if interaction.for_organization:
-                raise Refusal(50020, "A personal account cannot consent for an organization.")
-            return
-        disabled = self._cloud.tenant(account.tid).user_consent == "disabled"
-        needs_admin = [name for name in missing if CATALOGUE[name].admin]
-        granted = self._cloud.granted(account, interaction.application.client_id)
-        if interaction.for_organization or disabled or not granted.issuperset(needs_admin):
-            raise Refusal(
-                90094,
-                f"{interaction.application.name} needs permission to access resources in your organization that "
-                "only an admin can grant.",
-            )
 
     def _finish(self, interaction: Interaction, account: Account, session: str | None) -> Response:
         self._interactions.pop(interaction.id, None)
@@ -280,7 +211,9 @@ class SignIn:
         home = self._cloud.account(interaction.account or "")
         try:
             account = self._cloud.signed_in_as(home, interaction.authority, interaction.application)
-            self._require_consent_allowed(interaction, account, self._missing(interaction, account))
+            require_consent_allowed(
+                self._cloud, interaction, account, missing_permissions(self._cloud, interaction, account)
+            )
         except Refusal as refusal:
             return self._refused(interaction, refusal, home)
         everybody = interaction.for_organization or ("organization" in form and GLOBAL_ADMINISTRATOR in account.roles)

@@ -10,9 +10,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .clients import authenticate
-from .cloud import Application, Authority, Cloud, Code
+from .cloud import Cloud
 from .pages import base_of, correlation_id, switched_on
 from .permissions import GRAPH, parse
+from .records import Application, Authority, Code
 from .refusals import Refusal
 from .tokens import app_only, response
 
@@ -82,18 +83,18 @@ class TokenEndpoint:
         )
         self._cloud.redeem(code)
         if "offline_access" in scopes.names:
-            body["refresh_token"] = self._cloud.new_refresh_token(home, application.client_id).value
+            body["refresh_token"] = self._cloud.refresh_tokens.issue(home, application.client_id).value
         return body
 
     def _by_refresh_token(
         self, authority: Authority, application: Application, form: Mapping[str, str], base: str
     ) -> dict[str, object]:
-        token = self._cloud.use_refresh_token(_required(form, "refresh_token"), application.client_id)
+        token = self._cloud.refresh_tokens.use(_required(form, "refresh_token"), application.client_id)
         scopes = parse(form.get("scope") or f"{GRAPH}/.default", application.permissions)
         home = self._cloud.account(token.account)
         account = self._cloud.signed_in_as(home, authority, application)
         body = response(self._cloud, application, account, scopes, base, client_info=form.get("client_info") == "1")
-        body["refresh_token"] = self._cloud.new_refresh_token(home, application.client_id, token).value
+        body["refresh_token"] = self._cloud.refresh_tokens.issue(home, application.client_id, token).value
         return body
 
     def _by_client(self, authority: Authority, application: Application, form: Mapping[str, str]) -> dict[str, object]:

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import jwt
 
-from .cloud import AccessToken, Application, Cloud
+from .cloud import Cloud
 from .directory import ORDINARY_MEMBER, PERSONAL_TENANT, Account
 from .permissions import GRAPH, OPENID, Scopes, belongs, written
+from .records import AccessToken, Application
 from .refusals import Refusal
 
 ID_TOKEN_LIFETIME = timedelta(hours=1)

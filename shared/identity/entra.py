@@ -19,12 +19,11 @@ import requests
 from shared import faults
 from shared.identity import errors
 from shared.identity.id_token import Account, SigningKeys, canonical, prove
+from shared.outbound import OutboundSession
 
 if TYPE_CHECKING:
     import msal
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 20
 GRAPH = "https://graph.microsoft.com/"
 """The resource in front of every scope, whatever host Graph is reached at."""
 
@@ -47,15 +46,6 @@ class Token:
     cache: str | None
 
 
-class _Session(requests.Session):
-    """A session whose every request has a time-out and follows no redirect (threat C16)."""
-
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
-        kwargs.setdefault("allow_redirects", False)
-        return super().request(*args, **kwargs)
-
-
 class Entra:
     """Entra ID, for one app registration.
 
@@ -71,7 +61,7 @@ class Entra:
         self._client_id = client_id
         self._certificate = certificate
         self._clock = clock
-        self._session = _Session()
+        self._session = OutboundSession()
         self._http_cache: dict[str, Any] = {}
         self._building = threading.Lock()
         self._keys = SigningKeys(authority_url, self._session.get, clock)

@@ -14,6 +14,7 @@ from typing import Any
 
 from shared import faults
 
+_CODE = re.compile(r"[a-z_]{1,64}")
 _NUMBER = re.compile(r"AADSTS(\d{5,7})")
 
 _EXPIRED = {70008, 700082, 70043, 70044}
@@ -31,8 +32,8 @@ _PASSING = {50033, 90006, 90012, 90024, 90033, 90055, 90090, 90091, 70012, 80001
 
 def classify(answer: Mapping[str, Any]) -> faults.Fault:
     """Turn an error answer of Entra (token endpoint or authorization response) into a fault."""
-    error = str(answer.get("error") or "")
-    suberror = str(answer.get("suberror") or answer.get("classification") or "")
+    error = _word(answer.get("error"))
+    suberror = _word(answer.get("suberror") or answer.get("classification"))
     numbers = _numbers(answer)
     note = " ".join([error, suberror, *map(str, sorted(numbers))]).strip()
     by_number: list[tuple[set[int], type[faults.Fault]]] = [
@@ -69,6 +70,11 @@ def classify(answer: Mapping[str, Any]) -> faults.Fault:
         # invalid_request, unauthorized_client, invalid_scope, invalid_resource …: our own set-up.
         leaf = faults.ServiceMisconfigured
     return leaf(note)
+
+
+def _word(given: object) -> str:
+    """Return an error code as it may be logged: through a browser anybody can send anything."""
+    return given if isinstance(given, str) and _CODE.fullmatch(given) else ""
 
 
 def _numbers(answer: Mapping[str, Any]) -> set[int]:

@@ -20,9 +20,10 @@ import requests
 
 from shared import faults
 from shared.mail.message import Message
+from shared.outbound import CONNECT_SECONDS, READ_SECONDS, OutboundSession
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 60
+SEND_SECONDS = 60
+"""How long an answer to sendMail is waited for."""
 REQUEST_LIMIT = 4 * 1024 * 1024
 """Bytes of one request to Graph."""
 LONGEST_WAIT = 24 * 3600.0
@@ -80,7 +81,7 @@ class Graph:
     def __init__(self, graph_url: str, clock: Callable[[], datetime]) -> None:
         self._url = graph_url
         self._clock = clock
-        self._session = requests.Session()
+        self._session = OutboundSession()
 
     def me(self, token: str) -> Mailbox:
         """Return whose mailbox ``token`` is for.
@@ -95,7 +96,6 @@ class Graph:
                 params={"$select": "id,mail,userPrincipalName"},
                 headers=self._headers(token),
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise faults.NoConnection(type(error).__name__, retry_after=30) from None
@@ -127,8 +127,7 @@ class Graph:
                 f"{self._url}/v1.0/me/sendMail",
                 data=body,
                 headers={**self._headers(token), "Content-Type": "application/json"},
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
+                timeout=(CONNECT_SECONDS, SEND_SECONDS),
             )
         except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
             raise faults.NoConnection(type(error).__name__, retry_after=30) from None

@@ -9,12 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from shared.faults import Who
+from shared.faults import leaves
 from shared.pages.api_reference import read
 from shared.pages.assets import asset_address
 from shared.pages.next_steps import next_step, who_acts
 from shared.pages.views import View
-from shared.texts import describe, translator
+from shared.texts import describe, size, translator
 
 
 def html(view: View, language: str, reference: str | None) -> str:
@@ -35,6 +35,7 @@ def html(view: View, language: str, reference: str | None) -> str:
             reference=reference,
             _=translated,
             described=lambda fault: describe(fault, language),
+            sized=lambda number_of_bytes: size(number_of_bytes, language),
         )
     )
 
@@ -54,6 +55,6 @@ def _environment() -> Environment:
         "next_step": next_step,
         "who_acts": who_acts,
         "api_reference": read,
-        "Who": Who,
+        "faults": leaves,
     }
     return environment

@@ -10,17 +10,23 @@ from shared.pages.views import RangeChoice
 _WORDS = {
     "send": (
         N_("Send"),
-        N_("Scans up to about 3 MB. It works where SMTP is switched off, too."),
+        N_("It works where SMTP is switched off, too."),
         N_("Send mail as the signed-in person; read that person's own name and address."),
     ),
     "send-large": (
         N_("Send large scans"),
-        N_("Scans up to about 25 MB. What is above 3 MB goes by SMTP, which must be switched on for the mailbox."),
+        N_(
+            "Prepared for larger scans by SMTP, which must be switched on for the mailbox. "
+            "This version does not send them yet."
+        ),
         N_("Send mail as the signed-in person, also by SMTP; read that person's own name and address."),
     ),
     "send-verified": (
         N_("Send and verify"),
-        N_("Large scans, up to what your organisation allows, and none arrives twice: every sending can be looked up."),
+        N_(
+            "Prepared for larger scans, and for looking up every sending, so that none arrives twice. "
+            "This version does neither yet."
+        ),
         N_(
             "Send mail as the signed-in person; read and change mail in that person's mailbox, used only to "
             "upload a scan and to see whether it was sent; read that person's own name and address."
@@ -29,15 +35,16 @@ _WORDS = {
 }
 
 
-def range_choice(slug: str, scopes: Sequence[str]) -> RangeChoice:
+def range_choice(slug: str, scopes: Sequence[str], largest: int | None = None) -> RangeChoice:
     """Return a permission range for the consent page.
 
     Args:
         slug: ``send``, ``send-large`` or ``send-verified``.
         scopes: the delegated permissions it requests, by Microsoft's names.
+        largest: bytes of the largest document that can be sent with it; None leaves the sentence about it out.
 
     Raises:
         KeyError: there is no such range.
     """
     title, promise, asks = _WORDS[slug]
-    return RangeChoice(slug=slug, title=title, promise=promise, asks=asks, scopes=tuple(scopes))
+    return RangeChoice(slug=slug, title=title, promise=promise, asks=asks, scopes=tuple(scopes), largest=largest)

@@ -88,6 +88,7 @@ class RangeChoice:
         promise: what it gives, translated where it is shown.
         asks: what it lets the service do, translated where it is shown.
         scopes: the delegated permissions by Microsoft's names.
+        largest: bytes of the largest document that can be sent with it, or None to say nothing about it.
     """
 
     slug: str
@@ -95,6 +96,7 @@ class RangeChoice:
     promise: str
     asks: str
     scopes: Sequence[str]
+    largest: int | None = None
 
 
 @dataclass(frozen=True)

@@ -143,15 +143,14 @@ class People:
             Fault: why this sign-in is refused; its tokens are dropped and nothing is stored.
         """
         handoff = self._handoffs.get(finished.subject)
-        try:
+        with self._handoffs.refusing(handoff.id):
             self._require_pending(handoff)
-            redeemed = finished.redeem()
-            address = self._check(handoff, redeemed)
-        except faults.Fault as fault:
-            if isinstance(fault, faults.ConsentWithdrawn):
+            try:
+                redeemed = finished.redeem()
+            except faults.ConsentWithdrawn:
                 self._organisations.withdraw(finished.tid)
-            self._handoffs.refuse(handoff.id, fault)
-            raise
+                raise
+            address = self._check(handoff, redeemed)
         self._handoffs.browser_done(
             handoff.id,
             account_hint=texts.masked(address),

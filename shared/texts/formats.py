@@ -24,7 +24,7 @@ def size(number_of_bytes: int, language: str) -> str:
         return say("{number} kB", language, number=number_of_bytes // _KILO)
     point = translator(language).pgettext("decimal separator", ".")
     whole, tenths = divmod(number_of_bytes * 10 // _MEGA, 10)
-    return say("{number} MB", language, number=f"{whole}{point}{tenths}")
+    return say("{number} MB", language, number=f"{whole}{point}{tenths}" if tenths else whole)
 
 
 def moment(when: datetime, language: str) -> str:

@@ -66,13 +66,13 @@ def test_rotation_decides_what_an_old_token_is_worth(
 
     Reuse ends the family, so after it the token counts as revoked.
     """
-    microsoft.cloud.rotation = rotation
+    microsoft.cloud.refresh_tokens.rotation = rotation
     assert [microsoft.refresh(signed_in["refresh_token"]).json().get("error_codes", [None])[0] for _ in codes] == codes
 
 
 def test_grace_ends_when_the_new_token_is_used(microsoft: Microsoft, signed_in: dict[str, Any]) -> None:
     """With grace, the previous token is dead as soon as its successor was used."""
-    microsoft.cloud.rotation = "grace"
+    microsoft.cloud.refresh_tokens.rotation = "grace"
     second = microsoft.refresh(signed_in["refresh_token"]).json()["refresh_token"]
     third = microsoft.refresh(second).json()
     assert "access_token" in third
@@ -81,7 +81,7 @@ def test_grace_ends_when_the_new_token_is_used(microsoft: Microsoft, signed_in: 
 
 def test_reuse_under_strict_rotation_ends_the_family(microsoft: Microsoft, signed_in: dict[str, Any]) -> None:
     """With strict rotation, reuse of an old token revokes the new one too."""
-    microsoft.cloud.rotation = "strict"
+    microsoft.cloud.refresh_tokens.rotation = "strict"
     second = microsoft.refresh(signed_in["refresh_token"]).json()["refresh_token"]
     assert microsoft.refresh(signed_in["refresh_token"]).json()["suberror"] == "bad_token"
     assert microsoft.refresh(second).json()["error_codes"] == [50173]

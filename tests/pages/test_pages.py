@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from local.show_pages import samples
 from shared.faults import TooLarge, leaves
-from shared.pages import ApiDocs, Asset, Pages, RangeChoice, Trouble, View, asset
+from shared.pages import ApiDocs, Asset, ConsentStart, Pages, RangeChoice, Trouble, View, asset
 from shared.texts import LANGUAGES
 from tests.pages.outline import Outline
 
@@ -166,6 +166,21 @@ def test_half_a_surrogate_pair_does_not_break_a_page() -> None:
 def test_an_api_document_may_be_empty() -> None:
     """The page of an API without any part still stands."""
     assert outline(ApiDocs({})).one("h1")
+
+
+def test_a_problem_leads_to_its_description() -> None:
+    """The API description has an anchor for every reason: the `type` of a problem+json is its address."""
+    ids = [element.attributes.get("id") for element in outline(ApiDocs({})).elements]
+    assert {leaf.reason for leaf in leaves()} <= set(ids)
+
+
+def test_a_range_promises_what_can_be_sent_now() -> None:
+    """The size that an administrator reads is the one that is given, in his language's writing, or none."""
+    view = SAMPLES["consent"]
+    assert isinstance(view, ConsentStart)
+    assert "Scans bis 25 MB." in outline(view, "de").one("main").text
+    silent = replace(view, ranges=[replace(choice, largest=None) for choice in view.ranges])
+    assert "Scans up to" not in outline(silent).one("main").text
 
 
 def test_the_first_login_says_what_will_happen() -> None:

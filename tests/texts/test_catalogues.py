@@ -22,11 +22,9 @@ TRANSLATED = [language for language in LANGUAGES if language != "en"]
 def source(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """Every text marked in the source, collected as `make texts` does it."""
     template = tmp_path_factory.mktemp("texts") / "messages.pot"
-    command = [sys.executable, "-m", "babel.messages.frontend", "extract", "--mapping-file", "shared/texts/babel.cfg"]
-    folders = [folder for folder in ("shared", "functions") if (ROOT / folder).is_dir()]
-    subprocess.run(
-        [*command, "--keywords", "say", "--output-file", template, *folders], cwd=ROOT, check=True, capture_output=True
-    )
+    babel = [sys.executable, "-m", "babel.messages.frontend", "extract"]
+    options = ["--mapping-file", "shared/texts/babel.cfg", "--keywords", "say", "--output-file", str(template)]
+    subprocess.run([*babel, *options, "shared", "functions"], cwd=ROOT, check=True, capture_output=True)
     return read(template)
 
 
@@ -57,11 +55,12 @@ def messages(catalogue: Catalog) -> list[Message]:
 
 
 def test_the_collection_reaches_code_and_templates(source: Catalog) -> None:
-    """Texts of faults, of `say` and of page templates are all found; else the tests below would prove nothing."""
+    """Texts of faults, `say`, page templates and doors are all found; else the tests below would prove nothing."""
     found = {text for _, text in keys(source)}
     assert {leaf.title for leaf in leaves()} <= found
     assert "{number} MB" in found
     assert "Sign in with Microsoft" in found
+    assert "Scan the code with your phone, or open {address} and enter {code}." in found
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -119,6 +118,14 @@ def test_a_catalogue_that_was_not_compiled_is_an_error(tmp_path: Path) -> None:
     assert run.returncode != 0
     assert run.stdout == ""
     assert "make install" in run.stderr
+
+
+def test_a_deployment_without_the_written_catalogues_speaks_every_language(tmp_path: Path) -> None:
+    """What is deployed holds the compiled catalogues alone (.funcignore), and offers the same languages."""
+    shutil.copytree(ROOT / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("*.po", "__pycache__"))
+    script = "from shared.texts import *; print(*LANGUAGES, say('Printer', negotiate('de-AT')))"
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert run.stdout.split() == [*LANGUAGES, "Drucker"]
 
 
 def test_an_unknown_language_is_an_error() -> None:

@@ -1,0 +1,103 @@
+"""The records that the emulated cloud keeps: app registrations, grants, codes, tokens."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .directory import Account, Tenant, accounts, tenants
+from .permissions import CATALOGUE
+
+
+@dataclass(frozen=True)
+class Application:
+    """An app registration.
+
+    ``certificates`` are PEM texts, ``audience`` is the manifest's ``signInAudience``, ``permissions``
+    the statically registered ones, ``roles_in_tokens`` is ``groupMembershipClaims: DirectoryRole``.
+    """
+
+    client_id: str
+    redirect_uris: tuple[str, ...]
+    name: str = "To My Email"
+    certificates: tuple[str, ...] = ()
+    client_secrets: tuple[str, ...] = ()
+    audience: str = "AzureADMultipleOrgs"
+    permissions: tuple[str, ...] = tuple(CATALOGUE)
+    roles_in_tokens: bool = True
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The first path segment of an endpoint: an alias, or a tenant (then ``tid`` is set)."""
+
+    alias: str
+    tid: str | None
+
+
+@dataclass
+class Grant:
+    """An oAuth2PermissionGrant: ``principal`` None is consentType AllPrincipals, else a user's oid."""
+
+    tid: str
+    client_id: str
+    principal: str | None
+    scopes: frozenset[str]
+
+
+@dataclass
+class Code:
+    """An authorization code and what it is bound to; ``account`` is the key of the signed-in account."""
+
+    value: str
+    client_id: str
+    account: str
+    authority: Authority
+    redirect_uri: str
+    scope: str
+    nonce: str | None
+    challenge: str | None
+    challenge_method: str | None
+    issued: datetime
+    session: str
+    redeemed: bool = False
+
+
+@dataclass
+class RefreshToken:
+    """A refresh token: bound to account and client, not to a resource or tenant."""
+
+    value: str
+    client_id: str
+    account: str
+    family: str
+    generation: int
+    issued: datetime
+    used: datetime
+    revoked: bool = False
+
+
+@dataclass
+class AccessToken:
+    """What an issued access token stands for; ``account`` is None for an app-only one."""
+
+    value: str
+    client_id: str
+    account: str | None
+    tid: str
+    resource: str
+    scopes: frozenset[str]
+    expires: datetime
+
+
+@dataclass
+class State:
+    """All that outlives a request."""
+
+    tenants: dict[str, Tenant] = field(default_factory=tenants)
+    accounts: dict[str, Account] = field(default_factory=accounts)
+    grants: list[Grant] = field(default_factory=list)
+    principals: set[tuple[str, str]] = field(default_factory=set)
+    codes: dict[str, Code] = field(default_factory=dict)
+    refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    access_tokens: dict[str, AccessToken] = field(default_factory=dict)
+    sessions: dict[str, list[str]] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,240 @@
+"""The ASGI layer in front of everything, which lays the switchboard's faults on the wire."""
+
+import asyncio
+import base64
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .cloud import Cloud
+from .graph import graph_error
+from .mail import GraphError
+from .refusals import Refusal
+from .switchboard import AFTER, ENDPOINTS, STATUS, Entry, Fault, Switchboard
+
+
+class FaultyWire:
+    """The ASGI layer. ``connections`` are the server's protocols, to find the socket that is to be reset."""
+
+    def __init__(self, app: ASGIApp, cloud: Cloud, switchboard: Switchboard) -> None:
+        self._app = app
+        self._cloud = cloud
+        self._switchboard = switchboard
+        self.connections: set[Any] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, with a fault if one is on."""
+        where = _endpoint(scope["path"]) if scope["type"] == "http" else ""
+        if not where:
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send)
+        account, tid = await self._whose(exchange, where)
+        fault = self._switchboard.take(where, account, tid)
+        # Noted before the answer leaves, so that who has the answer finds the request counted.
+        kind = fault.kind if fault else None
+        exchange.entry = Entry(self._cloud.clock(), scope["method"], scope["path"], where, account, kind)
+        self._switchboard.note(exchange.entry)
+        if where != "sendMail":
+            await self._serve(exchange, fault)
+            return
+        free = self._switchboard.enter(account)
+        exchange.at_end = lambda: self._switchboard.leave(account)
+        try:
+            if free or fault:
+                await self._serve(exchange, fault)
+            else:
+                await exchange.answer(_concurrency(exchange.headers))
+        finally:
+            exchange.end()
+
+    async def _serve(self, exchange: "_Exchange", fault: Fault | None) -> None:
+        if fault is None:
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+            return
+        kind = fault.kind.removesuffix(AFTER)
+        if fault.kind.endswith(AFTER):
+            answer = await exchange.applied(self._app)
+            if kind == "slow":
+                await asyncio.sleep(fault.seconds)
+                await exchange.repeat(answer)
+            elif kind == "reset":
+                await self._reset(exchange)
+            else:
+                await exchange.answer(self._trouble(exchange, fault, STATUS[kind]))
+        elif kind == "slow":
+            if await exchange.still_there(fault.seconds):
+                await self._app(exchange.scope, exchange.receive, exchange.send)
+        elif kind == "reset":
+            await self._reset(exchange)
+        elif kind == "oauth":
+            refusal = Refusal(fault.number, "", fault.error, fault.suberror, fault.claims)
+            exchange.scope["refusal"] = refusal
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        elif kind == "graph":
+            await exchange.body()
+            await exchange.answer(self._trouble(exchange, fault, fault.status))
+        else:
+            await exchange.body()
+            status = 200 if kind == "ok_without_applying" else STATUS[kind]
+            await exchange.answer(Response() if status == 200 else self._trouble(exchange, fault, status))  # noqa: PLR2004
+
+    async def _reset(self, exchange: "_Exchange") -> None:
+        """End the connection with a TCP reset: no TLS close_notify, no answer."""
+        for protocol in list(self.connections):
+            if protocol.client == tuple(exchange.scope["client"]):
+                protocol.transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+                exchange.end()
+                protocol.transport.abort()
+        while (await exchange.receive_from_client())["type"] != "http.disconnect":
+            pass
+
+    def _trouble(self, exchange: "_Exchange", fault: Fault, status: int) -> Response:
+        headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
+        if not exchange.scope["path"].startswith("/v1.0/"):
+            number = 90055 if status == 429 else 90033  # noqa: PLR2004 - too many requests
+            refusal = Refusal(number, error="temporarily_unavailable")
+            body = refusal.as_json(self._cloud.clock(), str(uuid4()), "https://login.microsoftonline.com")
+            return JSONResponse(body, status, headers)
+        headers |= _graph_headers(exchange.headers)
+        code, message = {
+            429: ("TooManyRequests", "Too many requests."),
+            503: ("ServiceUnavailable", "The service is unavailable."),
+            504: ("UnknownError", "The gateway timed out."),
+        }.get(status, ("generalException", "There was an internal server error."))
+        if fault.kind == "graph":
+            code, message = fault.code, fault.message
+            if fault.claims is not None:
+                claims = base64.b64encode(fault.claims.encode()).decode()
+                headers["WWW-Authenticate"] = (
+                    'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
+                    f'client_id="00000003-0000-0000-c000-000000000000", error="insufficient_claims", claims="{claims}"'
+                )
+        date = self._cloud.clock().strftime("%Y-%m-%dT%H:%M:%S")
+        return graph_error(GraphError(status, code, message), date, headers)
+
+    async def _whose(self, exchange: "_Exchange", where: str) -> tuple[str | None, str | None]:
+        """Answer the account key and tenant id that a request is for, as far as it shows them."""
+        if exchange.scope["path"].startswith("/v1.0/"):
+            value = exchange.headers.get("authorization", "").partition(" ")[2]
+            token = self._cloud.access_token(value)
+            return (token.account, token.tid) if token else (None, None)
+        key = None
+        if where == "token":
+            form = parse_qs((await exchange.body()).decode("latin-1"))
+            with self._cloud.lock:
+                state = self._cloud.state
+                found = state.refresh_tokens.get(form.get("refresh_token", [""])[0]) or state.codes.get(
+                    form.get("code", [""])[0]
+                )
+            key = found.account if found else None
+        try:
+            tid = self._cloud.authority(exchange.scope["path"].split("/")[1]).tid
+        except Refusal:
+            tid = None
+        return key, tid or (self._cloud.account(key).tid if key else None)
+
+
+class _Exchange:
+    """A request whose body can be read twice, and a response that can be held back."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.entry: Entry | None = None
+        self.at_end: Callable[[], None] | None = None
+        self.headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        self.receive_from_client = receive
+        self._send = send
+        self._body: bytes | None = None
+        self._replayed = False
+
+    async def body(self) -> bytes:
+        """Read the whole body, once."""
+        if self._body is None:
+            parts = []
+            more = True
+            while more:
+                message = await self.receive_from_client()
+                parts.append(message.get("body", b""))
+                more = message.get("more_body", False)
+            self._body = b"".join(parts)
+        return self._body
+
+    async def receive(self) -> Message:
+        """Give the body, read before or not, to the application."""
+        if self._body is None or self._replayed:
+            return await self.receive_from_client()
+        self._replayed = True
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the response on, after its status is noted and the request counts as over."""
+        if message["type"] == "http.response.start":
+            if self.entry:
+                self.entry.status = message["status"]
+            self.end()
+        await self._send(message)
+
+    def end(self) -> None:
+        """Do what is to be done once when the request is over for its client."""
+        at_end, self.at_end = self.at_end, None
+        if at_end:
+            at_end()
+
+    async def answer(self, response: Response) -> None:
+        """Answer with a response of our own."""
+        await response(self.scope, self.receive, self.send)
+
+    async def applied(self, app: ASGIApp) -> list[Message]:
+        """Let the application work, and hold its answer back."""
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        await self.body()
+        await app(self.scope, self.receive, hold)
+        return held
+
+    async def repeat(self, held: list[Message]) -> None:
+        """Send an answer that was held back."""
+        for message in held:
+            await self.send(message)
+
+    async def still_there(self, seconds: float) -> bool:
+        """Wait, and tell whether the client waited too."""
+        await self.body()
+        gone = asyncio.ensure_future(_until_gone(self.receive_from_client))
+        done, _ = await asyncio.wait({gone}, timeout=seconds)
+        gone.cancel()
+        return not done
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _endpoint(path: str) -> str:
+    for ending, name in ENDPOINTS.items():
+        # Graph's paths are whole, Entra's follow a tenant.
+        if path == ending or (not ending.startswith("/v1.0/") and path.endswith(ending)):
+            return name
+    return ""
+
+
+def _graph_headers(headers: dict[str, str]) -> dict[str, str]:
+    return {"request-id": str(uuid4()), "client-request-id": headers.get("client-request-id", str(uuid4()))}
+
+
+def _concurrency(headers: dict[str, str]) -> Response:
+    error = GraphError(429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.")
+    return graph_error(error, "", _graph_headers(headers))

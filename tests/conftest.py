@@ -1,0 +1,219 @@
+"""What every test may ask for: storage (Azurite), the emulated Microsoft, the rooms, and the whole world over HTTP."""
+
+import os
+import secrets
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from local import app as local_app
+from local import azurite
+from local.environment import Ports, app_environment
+from local.microsoft.cloud import Application, Cloud
+from local.microsoft.keys import KeyRing
+from local.microsoft.server import running as microsoft_running
+from local.microsoft.switchboard import Switchboard
+from local.person import Page, Person
+from local.printer.device import Device, make_manifest
+from local.printer.sheet import make_sheet
+from local.tls import Tls, prepare
+from shared import settings
+from shared.services import Services
+from shared.storage import Storage, create_all
+
+CONTOSO = "11111111-1111-4111-8111-111111111111"
+ACCOUNTS = 1000
+
+
+@dataclass
+class Clock:
+    """The real time, moved by what a test adds. Polling intervals and leases need it to run."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        """Answer the time."""
+        return datetime.now(UTC) + self.ahead
+
+    def advance(self, **amount: float) -> None:
+        """Let time pass."""
+        self.ahead += timedelta(**amount)
+
+
+@pytest.fixture(scope="session")
+def azurite_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[str]]:
+    """One Azurite for the session, and from it an endless row of empty storage accounts."""
+    names = [f"test{number:04d}" for number in range(ACCOUNTS)]
+    before = os.environ.get("AZURITE_ACCOUNTS")
+    os.environ["AZURITE_ACCOUNTS"] = ";".join(f"{name}:{azurite.ACCOUNT_KEY}" for name in names)
+    try:
+        process, connection = azurite.start(log=tmp_path_factory.mktemp("azurite") / "azurite.log")
+    finally:
+        if before is None:
+            del os.environ["AZURITE_ACCOUNTS"]
+        else:
+            os.environ["AZURITE_ACCOUNTS"] = before
+    with process:
+        yield (connection.replace(azurite.ACCOUNT, name) for name in names)
+
+
+@pytest.fixture
+def connection(azurite_accounts: Iterator[str]) -> str:
+    """The connection string of a storage account of this test's own, with every table, queue and container."""
+    connection = next(azurite_accounts)
+    create_all(connection)
+    return connection
+
+
+@pytest.fixture
+def storage(connection: str) -> Storage:
+    """The storage room on an account of this test's own."""
+    return Storage(connection, new_id=lambda: secrets.token_hex(8))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time."""
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
+    """The certificate authority of this machine; the whole session trusts it."""
+    made = prepare(tmp_path_factory.mktemp("tls"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CURL_CA_BUNDLE", raising=False)
+        patch.setenv("REQUESTS_CA_BUNDLE", str(made.bundle_file))
+        patch.setenv("SSL_CERT_FILE", str(made.bundle_file))
+        yield made
+
+
+@pytest.fixture(scope="session")
+def signing_keys() -> KeyRing:
+    """The emulated Microsoft's signing keys: making them anew for every test would take most of its time."""
+    return KeyRing()
+
+
+@pytest.fixture(scope="session")
+def machine_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The app's environment on one machine: its certificate, service key and vault key."""
+    return app_environment(tmp_path_factory.mktemp("machine"), Ports())
+
+
+@dataclass
+class World:
+    """The whole service and its surroundings. Messages in the queue are delivered when the test says so."""
+
+    rooms: Services
+    clock: Clock
+    url: str
+    microsoft_url: str
+    cloud: Cloud
+    switchboard: Switchboard
+    tls: Tls
+    directory: Path
+    closing: ExitStack
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def person(self, language: str = "en") -> Person:
+        """Somebody with a fresh browser."""
+        return self.closing.enter_context(Person(self.tls.bundle_file, language))
+
+    def consent(self, account: str = "contoso/admin") -> Page:
+        """An administrator consents in his browser; returns the last page."""
+        return self.person().walk(f"{self.url}/consent", account)
+
+    def printer(self, tenant: str = CONTOSO, group: str = "office", name: str = "Printer 2F") -> Device:
+        """An enrolled printer."""
+        ticket = self.rooms.tickets.issue(tenant, group, "2nd floor")
+        device = Device(self.url, self.directory / f"printer{next(self.numbers)}", sleep=lambda _: None)
+        self.closing.callback(device.close)
+        device.enrol(ticket, model="Virtual", serial=f"S{next(self.numbers)}", name=name)
+        return device
+
+    def sign_in(
+        self,
+        device: Device,
+        user: str = "adele",
+        email: str = "adele.vance@contoso.example",
+        account: str | None = None,
+    ) -> Page:
+        """A first login from panel to panel; returns the last page the person saw."""
+        begun = device.sign_ins.start({"user": {"id": user, "email": email, "name": user.title()}})
+        page = self.person().walk(begun.verification_uri_complete, account or f"contoso/{user}")
+        if device.sign_ins.look(begun.id).status == "confirm":
+            device.sign_ins.confirm(begun.id)
+        return page
+
+    def manifest(self, document: bytes, user: str = "adele", **changes: Any) -> dict[str, Any]:
+        """A manifest that fits ``document``."""
+        made = make_manifest(document, name="scan.pdf", media_type="application/pdf", user_id=user)
+        return {**made, **changes}
+
+    def deliver(self) -> int:
+        """Bring every visible queue message to the queue door; returns how many."""
+        return local_app.QueueDoor(self.rooms.settings.data_storage, self.rooms).drain()
+
+    def mailbox(self, address: str = "adele.vance@contoso.example") -> list[dict[str, Any]]:
+        """The messages in a mailbox of the emulated Microsoft."""
+        answer = requests.get(f"{self.microsoft_url}/-/mailboxes/{address}", timeout=10)
+        messages: list[dict[str, Any]] = answer.json()["messages"]
+        return messages
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table, as it lies in storage."""
+        from azure.data.tables import TableClient
+
+        with TableClient.from_connection_string(self.rooms.settings.data_storage, table) as client:
+            return [dict(entity) for entity in client.list_entities()]
+
+    @staticmethod
+    def pdf() -> bytes:
+        """A real PDF that no other test has."""
+        return make_sheet(uuid.uuid4().hex[:8], datetime.now(UTC))
+
+
+@pytest.fixture
+def world(
+    connection: str,
+    clock: Clock,
+    tls: Tls,
+    signing_keys: KeyRing,
+    machine_environment: dict[str, str],
+    tmp_path: Path,
+) -> Iterator[World]:
+    """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    certificate = x509.load_pem_x509_certificate(Path(machine_environment["CLIENT_CERTIFICATE_FILE"]).read_bytes())
+    application = Application(
+        client_id=machine_environment["CLIENT_ID"],
+        redirect_uris=(f"{url}/auth/callback", f"{url}/consent/callback"),
+        certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
+    )
+    cloud = Cloud([application], clock=clock, keys=signing_keys)
+    switchboard = Switchboard(cloud)
+    with ExitStack() as closing:
+        microsoft_url = closing.enter_context(microsoft_running(cloud, tls, switchboard=switchboard))
+        told = {
+            **machine_environment,
+            "DataStorage": connection,
+            "PUBLIC_URL": url,
+            "AUTHORITY_URL": microsoft_url,
+            "GRAPH_URL": microsoft_url,
+        }
+        rooms = Services(settings.read(told), clock=clock)
+        closing.enter_context(local_app.running(rooms, port=port, poll=None))
+        yield World(rooms, clock, url, microsoft_url, cloud, switchboard, tls, tmp_path, closing)
