@@ -209,6 +209,8 @@ def main() -> int:
     parser.add_argument("--file", type=Path, help="the scan; without it, a sheet made on the spot")
     parser.add_argument("--host", choices=("uvicorn", "functions"), default="uvicorn", help="what runs the app")
     asked = parser.parse_args()
+    if asked.file and not asked.file.is_file():
+        parser.error(f"{asked.file} is not a file")
     now = datetime.now().astimezone()
     number = secrets.token_hex(4).upper()
     document = asked.file.read_bytes() if asked.file else make_sheet(f"{number[:4]}-{number[4:]}", now)
