@@ -143,7 +143,7 @@ class Consents:
                     address=self._prove(subject, finished.tid, browser, login_hint=account.username, step="known"),
                 )
             chosen = RANGES[subject["range"]]
-            if not redeemed.scopes >= set(chosen.scopes):
+            if not redeemed.covers(chosen.scopes):
                 raise faults.ConsentNotProven("scopes")
             self._write_down(handoff, chosen, account)
             return Onward(again=False, address=self._handoffs.link(handoff.id))

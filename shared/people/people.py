@@ -148,7 +148,9 @@ class People:
             try:
                 redeemed = finished.redeem()
             except faults.ConsentWithdrawn:
-                self._organisations.withdraw(finished.tid)
+                # What a browser says could end a whole organisation's consent: only Entra itself is believed.
+                if not finished.refused:
+                    self._organisations.withdraw(finished.tid)
                 raise
             address = self._check(handoff, redeemed)
         self._handoffs.browser_done(
@@ -179,7 +181,7 @@ class People:
         if account.guest:
             raise faults.GuestNotAllowed
         wanted = self._organisations.get(task["tid"]).require_consent()
-        if not redeemed.scopes >= set(wanted.scopes):
+        if not redeemed.covers(wanted.scopes):
             raise faults.PermissionMissing
         pinned = self._pinned(task["tid"], task["group"], task["user"])
         if pinned is not None and pinned.oid != account.oid:
