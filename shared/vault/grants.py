@@ -86,7 +86,7 @@ class Grants:
         if ended := row.get("ended"):
             raise faults.BY_REASON[ended]("ended earlier")
         try:
-            cache = self._sealer.open(row["sealed"], *self._place(place, tid, oid)).decode()
+            cache = self._sealer.open(row.get("sealed", b""), *self._place(place, tid, oid)).decode()
         except SealBroken as error:
             raise faults.SignInRequired("seal broken") from error
         try:
