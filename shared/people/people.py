@@ -125,10 +125,10 @@ class People:
         """The person presses the button on the page: return Entra's address.
 
         Raises:
-            LinkUnknown, SignInTimedOut, WrongState: there is no such first login (any more).
+            LinkUnknown, PersonMust, WrongState: there is no such first login (any more).
         """
         handoff = self._handoffs.by_link(link, STORY)
-        self._require_pending(handoff)
+        handoff.require_pending()
         tid = handoff.task["tid"]
         scopes = self._organisations.get(tid).require_consent().scopes
         return self._authorizations.begin(STORY, handoff.id, tid=tid, scopes=scopes, browser=browser)
@@ -144,7 +144,7 @@ class People:
         """
         handoff = self._handoffs.get(finished.subject)
         with self._handoffs.refusing(handoff.id):
-            self._require_pending(handoff)
+            handoff.require_pending()
             try:
                 redeemed = finished.redeem()
             except faults.ConsentWithdrawn:
@@ -216,13 +216,6 @@ class People:
     def _read(row: Row) -> Person:
         return Person(tid=row["tid"], oid=row["oid"], account_hint=row["account_hint"])
 
-    @staticmethod
-    def _require_pending(handoff: Handoff) -> None:
-        if handoff.status == "expired":
-            raise faults.SignInTimedOut
-        if handoff.status != "pending":
-            raise faults.WrongState(handoff.status)
-
 
 def same_address(one: str, other: str) -> bool:
     """Say whether two mail addresses are the same: NFC, case-folded, ASCII domain. Anything odd is not."""
@@ -232,6 +225,8 @@ def same_address(one: str, other: str) -> bool:
 
 def _canonical_address(address: str) -> tuple[str, str] | None:
     local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    if unicodedata.normalize("NFKC", domain) != domain:
+        return None  # IDNA would take full-width letters for ASCII
     try:
         ascii_domain = domain.casefold().encode("idna").decode("ascii")
     except UnicodeError:

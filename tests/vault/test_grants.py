@@ -165,8 +165,7 @@ NOT_THE_PERSONS: list[tuple[dict[str, Any], type[faults.Fault]]] = [
     ({"kind": "reset"}, faults.NoConnection),
     ({"kind": "reset_after_applying"}, faults.NoConnection),
     ({"kind": "ok_without_applying"}, faults.Passing),
-],
-ids=lambda value: str(value.get("number", value["kind"]
+]
 
 
 def test_what_is_not_the_persons_touches_no_row(signed_in: SignedIn) -> None:
