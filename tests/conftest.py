@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from local import app as local_app
 from local import azurite
 from local.environment import Ports, app_environment
-from local.microsoft.cloud import Application, Cloud
+from local.microsoft.cloud import Cloud
 from local.microsoft.keys import KeyRing
+from local.microsoft.records import Application
 from local.microsoft.server import running as microsoft_running
 from local.microsoft.switchboard import Switchboard
 from local.person import Page, Person

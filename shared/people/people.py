@@ -225,8 +225,8 @@ def same_address(one: str, other: str) -> bool:
 
 def _canonical_address(address: str) -> tuple[str, str] | None:
     local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
-    if unicodedata.normalize("NFKC", domain) != domain:
-        return None  # IDNA would take full-width letters for ASCII
+    if unicodedata.normalize("NFKC", domain) != domain or "\u3002" in domain:
+        return None  # IDNA would take full-width letters and the ideographic full stop for ASCII
     try:
         ascii_domain = domain.casefold().encode("idna").decode("ascii")
     except UnicodeError:
