@@ -200,8 +200,8 @@ class Entra:
         import msal
 
         # MSAL asks for the metadata whenever an app is made, unless its http_cache knows them. That cache
-        # also repeats an error for a minute after it is mended, and no lock guards it where apps share it:
-        # so every app gets a copy that knows the metadata alone.
+        # also repeats errors after they are mended, and each app guards it with a lock of its own, which is
+        # none where they share it: so every app gets a copy that knows the metadata alone.
         with self._building:
             known = copy.deepcopy(self._discovered.get(tid, {}))
             app = msal.ConfidentialClientApplication(
