@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import faults
 from shared.faults import Fault
-from shared.pages import Trouble, View
+from shared.pages import Pages, Trouble, View
 from shared.services import Services, services
 from shared.settings import SettingsInvalid
 from shared.texts import describe, negotiate
@@ -187,8 +187,7 @@ def problem(request: Request, fault: Fault) -> Response:
 
 def page(services: Services, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:
     """Return a view as a page, in the person's language."""
-    rendered = services.pages.render(view, language=language_of(request, *wishes), reference=reference(request))
-    return Response(rendered.body, status, rendered.headers)
+    return _shown(services.pages, request, view, status, *wishes)
 
 
 def trouble(provider: Callable[[], Services]) -> Show:
@@ -196,12 +195,22 @@ def trouble(provider: Callable[[], Services]) -> Show:
 
     def show(request: Request, fault: Fault) -> Response:
         _tell(request, fault)
-        answer = page(provider(), request, Trouble(fault), fault.status)
+        try:
+            pages = provider().pages
+        except SettingsInvalid:
+            # The page that says so has no form, and so needs no settings.
+            pages = Pages([])
+        answer = _shown(pages, request, Trouble(fault), fault.status)
         if fault.retry_after is not None:
             answer.headers["Retry-After"] = str(round(fault.retry_after))
         return answer
 
     return show
+
+
+def _shown(pages: Pages, request: Request, view: View, status: int, *wishes: str | None) -> Response:
+    rendered = pages.render(view, language=language_of(request, *wishes), reference=reference(request))
+    return Response(rendered.body, status, rendered.headers)
 
 
 def see_other(address: str) -> Response:
