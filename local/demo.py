@@ -99,6 +99,11 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
             took = time.monotonic() - pressed
         finally:
             device.close()
+        if host == "functions":
+            for timer in ("sweep", "expire"):
+                with story.step(f"Microsoft's worker runs the timer {timer}"):
+                    ran = functions_host.run_timer(ports.app, timer)
+                story.check(f"{timer} ran", ran, expected=True)
         _read(story, run_dir, ports, document, name)
         print(f"\nFrom press to mailbox: {took:.1f} s.")
 
