@@ -18,7 +18,7 @@ it judges would share its mistakes.
 ``graph``           /v1.0/me and sendMail; ``mail`` parses and delivers; ``mailbox_pages`` shows
 ``switchboard``     faults and the journal; ``wire`` lays them on; ``switch_pages`` its page and API
 ``person``          somebody with a browser, driven over HTTP, for tests and benches
-``server``          serves it in a thread; ``__main__`` as a process
+``server``          serves it in a thread; ``__main__`` as a process; ``snapshot`` outlives that
 
 Not emulated: device code flow, multi-factor prompts, continuous access evaluation by itself (its
 challenge can be switched on as a fault), drafts and upload sessions, directory administration.

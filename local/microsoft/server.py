@@ -82,9 +82,11 @@ class Server:
 
 def listening(port: int) -> socket.socket:
     """Open the listening socket on 127.0.0.1; port 0 takes a free one."""
-    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named, asyncio turns Nagle's algorithm off: without, each answer is 40 ms late.
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     opened.bind(("127.0.0.1", port))
+    opened.listen(128)
     return opened
 
 
