@@ -110,7 +110,7 @@ class Cloud:
                 raise LookupError(f"{len(found)} accounts are called {name}")
             return found[0]
 
-    def change_account(self, name: str, **changes: bool | str | None) -> Account:
+    def change_account(self, name: str, **changes: bool | str | int | None) -> Account:
         """Set fields of an account (``disabled``, ``blocked``, ``deleted``, ``mailbox_full``, ``mail``, …)."""
         with self.lock:
             account = replace(self.account(name), **changes)  # type: ignore[arg-type]
