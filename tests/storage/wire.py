@@ -4,7 +4,7 @@ import http.client
 import re
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,7 +24,7 @@ class Wire:
         assert found
         self.port = int(found[1])
         self.faults: deque[str] = deque()
-        self.overtake = lambda: None
+        self.overtake: Callable[[], None] = lambda: None
         self.writes = 0
 
     def take(self) -> str:
@@ -44,7 +44,8 @@ def carried(connection: str) -> Iterator[tuple[Wire, str]]:
         def do_GET(self) -> None:
             fault = "" if self.command == "GET" else wire.take()
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
-            status, headers, answer = UNAVAILABLE, [], b""
+            status, answer = UNAVAILABLE, b""
+            headers: list[tuple[str, str]] = []
             if not fault or fault.startswith("applied"):
                 status, headers, answer = self.forward(body)
             if "overtaken" in fault:
