@@ -8,6 +8,7 @@ Sources: Microsoft Graph, "user: sendMail", "Microsoft Graph error responses and
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import uuid
@@ -120,8 +121,8 @@ class Graph:
             found = answer.json()
             mail = found.get("mail")
             return Mailbox(str(found["id"]).lower(), str(mail) if mail else None, str(found["userPrincipalName"]))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise faults.MicrosoftUnavailable("answer of /me", retry_after=30) from error
+        except (ValueError, KeyError, AttributeError, RecursionError):
+            raise faults.MicrosoftUnavailable("answer of /me", retry_after=30) from None
 
     def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes | None = None) -> None:
         """Send ``message`` from the mailbox to itself.
@@ -135,9 +136,10 @@ class Graph:
             OutcomeUnknown: it was handed over and no clear answer came.
             Fault: Graph refused; nothing was sent.
         """
-        body = self._body(mailbox, message, document)
-        if len(body) > REQUEST_LIMIT:
+        request = self._body(mailbox, message, document)
+        if len(request) > REQUEST_LIMIT:
             raise faults.TooLarge("request", limit=REQUEST_LIMIT * 3 // 4)
+        body = io.BytesIO(request)
         try:
             answer = self._session.post(
                 f"{self._url}/v1.0/me/sendMail",
@@ -145,21 +147,19 @@ class Graph:
                 headers={**self._headers(token), "Content-Type": "application/json"},
                 timeout=(CONNECT_SECONDS, SEND_SECONDS),
             )
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise faults.NoConnection(type(error).__name__, retry_after=30) from None
-        except requests.ConnectionError as error:
-            if _never_connected(error):
-                raise faults.NoConnection(type(error).__name__, retry_after=30) from None
-            raise faults.OutcomeUnknown(type(error).__name__) from None
         except requests.RequestException as error:
+            # The body is read piece by piece as it goes out. Before its last piece nothing can have been sent,
+            # whatever broke; after it nobody knows, even where it was TLS that broke.
+            if body.tell() < len(request):
+                raise faults.NoConnection(type(error).__name__, retry_after=30) from None
             raise faults.OutcomeUnknown(type(error).__name__) from None
         if answer.status_code == _ACCEPTED:
             return
-        if answer.status_code < requests.codes.bad_request or (
-            answer.status_code >= requests.codes.server_error and answer.status_code != _UNAVAILABLE
-        ):
+        status = answer.status_code
+        clear = status < requests.codes.server_error or status == _UNAVAILABLE or _known(answer) is not None
+        if status < requests.codes.bad_request or not clear:
             # 200 although not sent and 504 although sent have both been seen: nobody knows.
-            raise faults.OutcomeUnknown(f"status {answer.status_code}")
+            raise faults.OutcomeUnknown(f"status {status}")
         raise self._refusal(answer)
 
     @staticmethod
@@ -194,14 +194,13 @@ class Graph:
         """Classify a refusal by Graph's ``code`` first, then by status."""
         if answer.status_code == _UNAUTHORIZED or _challenge(answer):
             raise TokenRejected(_challenge(answer))
-        codes = _codes(answer)
-        leaf = next((_FINAL[code] for code in codes if code in _FINAL), None)
+        leaf = _known(answer)
         if leaf is None or answer.status_code == _THROTTLED:
             leaf = _BY_STATUS.get(answer.status_code, faults.Unexpected)
             if answer.status_code >= requests.codes.server_error:
                 leaf = faults.MicrosoftUnavailable
         return leaf(
-            f"status {answer.status_code} {' '.join(codes)}".strip(),
+            f"status {answer.status_code} {' '.join(_codes(answer))}".strip(),
             retry_after=self._retry_after(answer) or _WAIT.get(leaf),
             limit=REQUEST_LIMIT * 3 // 4,
         )
@@ -213,7 +212,7 @@ class Graph:
             return min(float(value), LONGEST_WAIT)
         try:
             wait = (parsedate_to_datetime(value) - self._clock()).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
         return min(max(wait, 0.0), LONGEST_WAIT)
 
@@ -231,24 +230,21 @@ def _challenge(answer: requests.Response) -> str | None:
         return None
 
 
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """Say whether the connection was not even made, so that nothing can have been sent."""
-    from urllib3.exceptions import MaxRetryError, NewConnectionError
-
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+def _known(answer: requests.Response) -> type[faults.Fault] | None:
+    """Return what a refusal means by its ``code``, where the code alone says so."""
+    return next((_FINAL[code] for code in _codes(answer) if code in _FINAL), None)
 
 
 def _codes(answer: requests.Response) -> list[str]:
     """Return ``error.code`` and the codes of its inner errors; anything else is no code."""
     try:
         node: Any = answer.json().get("error")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return []
     codes: list[str] = []
     while isinstance(node, Mapping) and len(codes) < 5:  # noqa: PLR2004
         code = node.get("code")
-        if isinstance(code, str) and code.isascii() and code.isalnum():
+        if isinstance(code, str) and code.isascii() and code.replace("_", "").isalnum():
             codes.append(code[:64])
         node = node.get("innerError") or node.get("innererror")
     return codes
