@@ -185,9 +185,10 @@ def problem(request: Request, fault: Fault) -> Response:
     return JSONResponse(body, fault.status, headers, "application/problem+json")
 
 
-def page(services: Services, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:
+def page(pages: Pages, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:
     """Return a view as a page, in the person's language."""
-    return _shown(services.pages, request, view, status, *wishes)
+    rendered = pages.render(view, language=language_of(request, *wishes), reference=reference(request))
+    return Response(rendered.body, status, rendered.headers)
 
 
 def trouble(provider: Callable[[], Services]) -> Show:
@@ -198,19 +199,13 @@ def trouble(provider: Callable[[], Services]) -> Show:
         try:
             pages = provider().pages
         except SettingsInvalid:
-            # The page that says so has no form, and so needs no settings.
-            pages = Pages([])
-        answer = _shown(pages, request, Trouble(fault), fault.status)
+            pages = Pages([])  # such a page leads nowhere
+        answer = page(pages, request, Trouble(fault), fault.status)
         if fault.retry_after is not None:
             answer.headers["Retry-After"] = str(round(fault.retry_after))
         return answer
 
     return show
-
-
-def _shown(pages: Pages, request: Request, view: View, status: int, *wishes: str | None) -> Response:
-    rendered = pages.render(view, language=language_of(request, *wishes), reference=reference(request))
-    return Response(rendered.body, status, rendered.headers)
 
 
 def see_other(address: str) -> Response:

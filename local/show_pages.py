@@ -86,7 +86,7 @@ def _document() -> dict[str, Any]:
 
     @router.post("/api/v1/scans", status_code=201, summary="Announce a scan")
     def create(scan: _Scan, accept_language: Annotated[str | None, Header()] = None) -> _Scan:
-        """Small documents come inline, larger ones straight to storage.
+        """Small documents come ``inline``, larger ones straight to storage.
 
         The same id with the same manifest answers as the first time.
         """

@@ -31,13 +31,13 @@ def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies
     return _started(rooms, request, started, "consent", locale)
 
 
-@router.get("/consents/{id}", tags=["Consent from the panel"])
+@router.get("/consents/{id}", tags=["Consent from the panel"], response_model_exclude_none=True)
 def consent_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
     """How far the consent has come."""
     return _state(request, device, rooms.handoffs.poll(known_id(id), device.id, CONSENT))
 
 
-@router.post("/consents/{id}/confirm", tags=["Consent from the panel"])
+@router.post("/consents/{id}/confirm", tags=["Consent from the panel"], response_model_exclude_none=True)
 def confirm_consent(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
     """OK at the panel: closes the confirmation."""
     return _state(request, device, rooms.handoffs.confirm(known_id(id), device.id, CONSENT, lambda _: None))

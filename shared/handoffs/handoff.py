@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,20 @@ class Handoffs:
             return {"status": "denied", "reason": fault.reason}
 
         self._table.change(key(handoff_id), ROW, refuse)
+
+    @contextmanager
+    def refusing(self, handoff_id: str) -> Iterator[None]:
+        """Inside the block, a fault that the browser meets is told to the panel, too.
+
+        What passes by itself does not end the handoff: the browser may try again.
+        """
+        try:
+            yield
+        except (faults.Passing, faults.OperatorMust):
+            raise
+        except faults.Fault as fault:
+            self.refuse(handoff_id, fault)
+            raise
 
     def confirm(self, handoff_id: str, device_id: str, story: str, carry_out: Callable[[Handoff], None]) -> Handoff:
         """OK at the panel: carry out what was confirmed, then mark it active. A repeated OK is fine.

@@ -106,7 +106,7 @@ class Consents:
         """
         subject = json.loads(self._authorizations.take(query.get("state", ""), purpose=STORY, browser=browser))
         handoff = self._handoffs.get(subject["handoff"])
-        with _refusing(self._handoffs, handoff.id):
+        with self._handoffs.refusing(handoff.id):
             self._require_pending(handoff)
             tenant = self._hint(query, handoff)
             return self._prove(subject, tenant, browser or "", login_hint=None, step="proof")
@@ -119,7 +119,7 @@ class Consents:
         """
         subject = json.loads(finished.subject)
         handoff = self._handoffs.get(subject["handoff"])
-        with _refusing(self._handoffs, handoff.id):
+        with self._handoffs.refusing(handoff.id):
             self._require_pending(handoff)
             try:
                 redeemed = finished.redeem()
@@ -198,19 +198,3 @@ class Consents:
 
 def _subject(handoff_id: str, chosen: Range, *, step: str) -> str:
     return json.dumps({"handoff": handoff_id, "range": chosen.slug, "step": step})
-
-
-class _refusing:  # noqa: N801  (reads as a word at its place)
-    """Let the panel know of a fault that the browser meets."""
-
-    def __init__(self, handoffs: Handoffs, handoff_id: str) -> None:
-        self._handoffs = handoffs
-        self._handoff_id = handoff_id
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        # What passes by itself does not end the story: the browser may try again.
-        if isinstance(error, faults.Fault) and not isinstance(error, faults.Passing | faults.OperatorMust):
-            self._handoffs.refuse(self._handoff_id, error)

@@ -35,10 +35,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Body:
-    """A body in one media type."""
+    """A body in one media type; with its fields where its schema stands in place and has no name."""
 
     media_type: str
     type: tuple[Part, ...]
+    fields: tuple[Field, ...]
 
 
 @dataclass(frozen=True)
@@ -145,20 +146,20 @@ def _operation(method: str, path: str, item: Mapping[str, Any], operation: Mappi
 
 def _bodies(carrier: Mapping[str, Any]) -> tuple[Body, ...]:
     return tuple(
-        Body(media_type, _type(content.get("schema", {}))) for media_type, content in carrier.get("content", {}).items()
+        Body(media_type, _type(content.get("schema", {})), _properties(content.get("schema", {})))
+        for media_type, content in carrier.get("content", {}).items()
     )
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> Schema:
+    return Schema(name, schema.get("description", ""), _type(schema), _properties(schema))
+
+
+def _properties(schema: Mapping[str, Any]) -> tuple[Field, ...]:
     required = schema.get("required", [])
-    return Schema(
-        name=name,
-        description=schema.get("description", ""),
-        type=_type(schema),
-        fields=tuple(
-            Field(field, "", _type(inner), field in required, inner.get("description", ""))
-            for field, inner in schema.get("properties", {}).items()
-        ),
+    return tuple(
+        Field(name, "", _type(inner), name in required, inner.get("description", ""))
+        for name, inner in schema.get("properties", {}).items()
     )
 
 

@@ -10,8 +10,8 @@ LOCALE = Path(__file__).parent / "locale"
 
 DEFAULT = "en"
 
-LANGUAGES: tuple[str, ...] = (DEFAULT, *sorted(entry.parent.parent.name for entry in LOCALE.glob("*/*/messages.po")))
-"""English, which is the message ids, and every language that has a catalogue."""
+LANGUAGES: tuple[str, ...] = (DEFAULT, *sorted(folder.parent.name for folder in LOCALE.glob("*/LC_MESSAGES")))
+"""English, which is the message ids, and every language that has a folder: what is deployed holds no .po files."""
 
 # A header is somebody else's text: neither its length nor its number of items may make us work.
 _LONGEST_WISH = 1000

@@ -120,6 +120,14 @@ def test_a_catalogue_that_was_not_compiled_is_an_error(tmp_path: Path) -> None:
     assert "make install" in run.stderr
 
 
+def test_a_deployment_without_the_written_catalogues_speaks_every_language(tmp_path: Path) -> None:
+    """What is deployed holds the compiled catalogues alone (.funcignore), and offers the same languages."""
+    shutil.copytree(ROOT / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("*.po", "__pycache__"))
+    script = "from shared.texts import *; print(*LANGUAGES, say('Printer', negotiate('de-AT')))"
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert run.stdout.split() == [*LANGUAGES, "Drucker"]
+
+
 def test_an_unknown_language_is_an_error() -> None:
     """Only negotiated languages are spoken."""
     with pytest.raises(ValueError, match="no such language"):
