@@ -198,12 +198,14 @@ def test_a_refusal_is_known_by_its_code_and_then_by_its_status(
 
 
 CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+STANDARD = base64.b64encode(CLAIMS.encode()).decode()
+URLSAFE = base64.urlsafe_b64encode(CLAIMS.encode()).decode().rstrip("=")
 CHALLENGES = [
     ("", None),
     ('Bearer realm="", error="invalid_token"', None),
-    (f'Bearer error="insufficient_claims", claims="{base64.b64encode(CLAIMS.encode()).decode()}"', CLAIMS),
+    (f'Bearer error="insufficient_claims", claims="{STANDARD}"', CLAIMS),
     (
-        f'Bearer claims="{base64.urlsafe_b64encode(CLAIMS.encode()).decode().rstrip("=")}", error="insufficient_claims"',
+        f'Bearer claims="{URLSAFE}", error="insufficient_claims"',
         CLAIMS,
     ),
     ('Bearer error="insufficient_claims", claims="bm8ganNvbg=="', None),
