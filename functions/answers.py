@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import faults
 from shared.faults import Fault
-from shared.pages import Trouble, View
+from shared.pages import Pages, Trouble, View
 from shared.services import Services, services
 from shared.settings import SettingsInvalid
 from shared.texts import describe, negotiate
@@ -185,9 +185,9 @@ def problem(request: Request, fault: Fault) -> Response:
     return JSONResponse(body, fault.status, headers, "application/problem+json")
 
 
-def page(services: Services, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:
+def page(pages: Pages, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:
     """Return a view as a page, in the person's language."""
-    rendered = services.pages.render(view, language=language_of(request, *wishes), reference=reference(request))
+    rendered = pages.render(view, language=language_of(request, *wishes), reference=reference(request))
     return Response(rendered.body, status, rendered.headers)
 
 
@@ -196,7 +196,11 @@ def trouble(provider: Callable[[], Services]) -> Show:
 
     def show(request: Request, fault: Fault) -> Response:
         _tell(request, fault)
-        answer = page(provider(), request, Trouble(fault), fault.status)
+        try:
+            pages = provider().pages
+        except SettingsInvalid:
+            pages = Pages([])  # such a page leads nowhere
+        answer = page(pages, request, Trouble(fault), fault.status)
         if fault.retry_after is not None:
             answer.headers["Retry-After"] = str(round(fault.retry_after))
         return answer

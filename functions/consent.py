@@ -37,7 +37,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
 
     @app.get("/consent")
     def start(request: Request) -> Response:
-        return page(services(), request, _choice("/consent", "send"))
+        return page(services().pages, request, _choice("/consent", "send"))
 
     @app.post("/consent")
     async def start_here(request: Request) -> Response:
@@ -59,7 +59,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
         handoff = services().handoffs.by_link(link, STORY)
         view = _view(services(), handoff, request.url.path)
         status = view.fault.status if isinstance(view, Trouble) else 200
-        return page(services(), request, view, status, handoff.task["locale"])
+        return page(services().pages, request, view, status, handoff.task["locale"])
 
     @app.post("/consent/{link}")
     async def start_from_panel(request: Request, link: str) -> Response:

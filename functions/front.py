@@ -27,7 +27,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
 
     @app.get("/")
     def front(request: Request) -> Response:
-        return page(services(), request, Front())
+        return page(services().pages, request, Front())
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:

@@ -39,7 +39,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
 
     @app.get("/s")
     def enter_code(request: Request) -> Response:
-        return page(services(), request, EnterCode(action="/s"))
+        return page(services().pages, request, EnterCode(action="/s"))
 
     @app.post("/s")
     async def code_entered(request: Request) -> Response:
@@ -48,7 +48,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
         try:
             story, link = await run_in_threadpool(services().handoffs.link_of, code, address_of(request))
         except faults.LinkUnknown:
-            return page(services(), request, EnterCode(action="/s", refused=faults.LinkUnknown), 404)
+            return page(services().pages, request, EnterCode(action="/s", refused=faults.LinkUnknown), 404)
         return see_other(f"/s/{link}" if story == STORY else f"/consent/{link}")
 
     @app.get("/s/{link}")
@@ -56,7 +56,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
         handoff = services().handoffs.by_link(link, STORY)
         view = _view(services(), handoff, request.url.path)
         status = view.fault.status if isinstance(view, Trouble) else 200
-        return page(services(), request, view, status, handoff.task["locale"])
+        return page(services().pages, request, view, status, handoff.task["locale"])
 
     @app.post("/s/{link}")
     def begin(request: Request, link: str) -> Response:
@@ -85,7 +85,9 @@ def build(services: Callable[[], Services]) -> FastAPI:
 def _view(services: Services, handoff: Handoff, action: str) -> View:
     task = handoff.task
     if handoff.status in {"confirm", "active"}:
-        return FirstLoginDone(account=handoff.account_hint or "", printer=task["printer"])
+        return FirstLoginDone(
+            account=handoff.account_hint or "", printer=task["printer"], confirmed=handoff.status == "active"
+        )
     if handoff.status != "pending":
         return Trouble(faults.BY_REASON[handoff.reason or faults.SignInTimedOut.reason])
     left = (handoff.expires - services.clock()).total_seconds()

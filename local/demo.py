@@ -83,7 +83,7 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
         with story.step("The administrator consents for Contoso") as facts, Person(bundle(run_dir)) as administrator:
             page = administrator.walk(f"{ports.app_url}/consent", ADMINISTRATOR)
             facts.append(f"“{page.title}”")
-        with story.step("The console makes a ticket"):
+        with story.step("The administrator makes a ticket"):
             ticket = _ticket(settings)
         device = Device(ports.app_url, run_dir / "printer")
         try:
@@ -99,6 +99,11 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
             took = time.monotonic() - pressed
         finally:
             device.close()
+        if host == "functions":
+            for timer in ("sweep", "renew", "expire"):
+                with story.step(f"Microsoft's worker runs the timer {timer}"):
+                    ran = functions_host.run_timer(ports.app, timer)
+                story.check(f"{timer} ran", ran, expected=True)
         _read(story, run_dir, ports, document, name)
         print(f"\nFrom press to mailbox: {took:.1f} s.")
 
@@ -209,6 +214,8 @@ def main() -> int:
     parser.add_argument("--file", type=Path, help="the scan; without it, a sheet made on the spot")
     parser.add_argument("--host", choices=("uvicorn", "functions"), default="uvicorn", help="what runs the app")
     asked = parser.parse_args()
+    if asked.file and not asked.file.is_file():
+        parser.error(f"{asked.file} is not a file")
     now = datetime.now().astimezone()
     number = secrets.token_hex(4).upper()
     document = asked.file.read_bytes() if asked.file else make_sheet(f"{number[:4]}-{number[4:]}", now)

@@ -26,7 +26,13 @@ def build(services: Callable[[], Services]) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        responses={"4XX": {"model": bodies.Problem, "content": {"application/problem+json": {}}}},
+        responses={
+            status: {
+                "description": "What went wrong, who must act, and what to do",
+                "content": {"application/problem+json": {"schema": bodies.Problem.model_json_schema()}},
+            }
+            for status in ("4XX", "5XX")
+        },
     )
     app.state.services = services
     for resource in (enrolment, handoffs, scans):
@@ -34,6 +40,6 @@ def build(services: Callable[[], Services]) -> FastAPI:
 
     @app.get("/api/docs", include_in_schema=False)
     def docs(request: Request) -> Response:
-        return page(services(), request, ApiDocs(app.openapi()))
+        return page(services().pages, request, ApiDocs(app.openapi()))
 
     return door(app, problem, largest={"": JSON_LIMIT, f"{PREFIX}/scans": UPLOAD_LIMIT + JSON_LIMIT})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ SEND_SECONDS = 60
 REQUEST_LIMIT = 4 * 1024 * 1024
 """Bytes of one request to Graph."""
 LONGEST_WAIT = 24 * 3600.0
+_CLAIMS = re.compile(r'claims="([A-Za-z0-9+/_=-]{1,8192})"')
 _ACCEPTED, _UNAUTHORIZED, _FORBIDDEN, _TOO_LARGE, _THROTTLED, _UNAVAILABLE = 202, 401, 403, 413, 429, 503
 
 _FINAL: dict[str, type[faults.Fault]] = {
@@ -50,7 +52,6 @@ _FINAL: dict[str, type[faults.Fault]] = {
 _BY_STATUS: dict[int, type[faults.Fault]] = {
     _THROTTLED: faults.Throttled,
     _TOO_LARGE: faults.TooLarge,
-    _UNAUTHORIZED: faults.InteractionRequired,
     _FORBIDDEN: faults.SendDenied,
 }
 _WAIT: dict[type[faults.Fault], float] = {
@@ -71,6 +72,19 @@ class Mailbox:
     user_principal_name: str
 
 
+class TokenRejected(Exception):
+    """401: Graph did not take the access token; nothing was done.
+
+    Attributes:
+        claims: the claims challenge, as JSON, where there was one (Microsoft, "Claims challenges, claims requests
+            and client capabilities").
+    """
+
+    def __init__(self, claims: str | None) -> None:
+        super().__init__("claims challenge" if claims else "token rejected")
+        self.claims = claims
+
+
 class Graph:
     """Microsoft Graph, with somebody's delegated token per call.
 
@@ -88,6 +102,7 @@ class Graph:
         """Return whose mailbox ``token`` is for.
 
         Raises:
+            TokenRejected: another access token is needed.
             Passing: Graph cannot be reached or is busy.
             Fault: Graph refuses.
         """
@@ -109,12 +124,13 @@ class Graph:
         except (ValueError, KeyError, AttributeError, RecursionError):
             raise faults.MicrosoftUnavailable("answer of /me", retry_after=30) from None
 
-    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes) -> None:
+    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes | None = None) -> None:
         """Send ``message`` from the mailbox to itself.
 
         Returning means that Graph has accepted it (202): submitted, not yet delivered.
 
         Raises:
+            TokenRejected: another access token is needed; nothing was sent.
             TooLarge: it does not fit into one request; nothing was sent.
             Passing: nothing was sent; try again when the fault says.
             OutcomeUnknown: it was handed over and no clear answer came.
@@ -151,7 +167,16 @@ class Graph:
         return {"Authorization": f"Bearer {token}", "client-request-id": str(uuid.uuid4())}
 
     @staticmethod
-    def _body(mailbox: Mailbox, message: Message, document: bytes) -> bytes:
+    def _body(mailbox: Mailbox, message: Message, document: bytes | None) -> bytes:
+        attachments = [
+            {
+                "@odata.type": "#microsoft.graph.fileAttachment",
+                "name": message.attachment_name,
+                "contentType": message.attachment_type,
+                "contentBytes": base64.b64encode(content).decode(),
+            }
+            for content in ([] if document is None else [document])
+        ]
         # JSON and not MIME: no header is built from text, and it carries a third more per request.
         return json.dumps(
             {
@@ -160,20 +185,15 @@ class Graph:
                     "body": {"contentType": "Text", "content": message.text},
                     "toRecipients": [{"emailAddress": {"address": mailbox.address}}],
                     "internetMessageHeaders": [{"name": "x-to-my-email-job", "value": message.job}],
-                    "attachments": [
-                        {
-                            "@odata.type": "#microsoft.graph.fileAttachment",
-                            "name": message.attachment_name,
-                            "contentType": message.attachment_type,
-                            "contentBytes": base64.b64encode(document).decode(),
-                        }
-                    ],
+                    "attachments": attachments,
                 }
             }
         ).encode()
 
     def _refusal(self, answer: requests.Response) -> faults.Fault:
         """Classify a refusal by Graph's ``code`` first, then by status."""
+        if answer.status_code == _UNAUTHORIZED or _challenge(answer):
+            raise TokenRejected(_challenge(answer))
         leaf = _known(answer)
         if leaf is None or answer.status_code == _THROTTLED:
             leaf = _BY_STATUS.get(answer.status_code, faults.Unexpected)
@@ -195,6 +215,19 @@ class Graph:
         except (ValueError, TypeError, OverflowError):
             return None
         return min(max(wait, 0.0), LONGEST_WAIT)
+
+
+def _challenge(answer: requests.Response) -> str | None:
+    """Return the claims of a claims challenge: base64 of JSON in WWW-Authenticate, with insufficient_claims."""
+    header = answer.headers.get("WWW-Authenticate", "")
+    found = _CLAIMS.search(header) if "insufficient_claims" in header else None
+    if not found:
+        return None
+    try:
+        claims = base64.b64decode(found[1] + "=" * (-len(found[1]) % 4), altchars=b"-_").decode()
+        return claims if isinstance(json.loads(claims), dict) else None
+    except ValueError:
+        return None
 
 
 def _known(answer: requests.Response) -> type[faults.Fault] | None:

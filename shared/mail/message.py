@@ -24,11 +24,11 @@ class Message:
     """A mail to oneself. Build it with cleaned texts only (:func:`clean`, :func:`file_name`)."""
 
     job: str
-    """The scan's id, for the header ``x-to-my-email-job``."""
+    """What it is about, for the header ``x-to-my-email-job``: the scan's id, or a word of ours."""
     subject: str
     text: str
-    attachment_name: str
-    attachment_type: str
+    attachment_name: str = ""
+    attachment_type: str = ""
 
 
 def clean(text: str, longest: int) -> str:

@@ -70,12 +70,14 @@ class FirstLoginDone(View):
     Attributes:
         account: the account that signed in, masked.
         printer: the printer's name.
+        confirmed: whether OK has been pressed.
     """
 
     template = "first_login_done.html"
 
     account: str
     printer: str
+    confirmed: bool = False
 
 
 @dataclass(frozen=True)

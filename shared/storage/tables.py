@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared.faults import StorageUnavailable
@@ -97,6 +98,13 @@ class Table:
         except StorageUnavailable:
             self._settle(entities[0])
 
+    def put(self, partition: str, row: str, values: Mapping[str, Value | None]) -> None:
+        """Write a row whether it exists or not. For rows that nobody contends."""
+        from azure.data.tables import UpdateMode
+
+        with speaking():
+            self._client.upsert_entity(self._entity(partition, row, values), mode=UpdateMode.REPLACE)
+
     def replace(self, old: Row, values: Mapping[str, Value | None]) -> Row:
         """Replace the columns of ``old`` with ``values``, if nobody has written it since it was read.
 
@@ -171,6 +179,15 @@ class Table:
             for count, entity in enumerate(found):
                 if limit is not None and count >= limit:
                     return
+                yield _read(entity, entity.metadata["etag"])
+
+    def up_to(self, partition: str, limit: int) -> Iterator[Row]:
+        """Yield the rows of all partitions up to and including ``partition``, in order, at most ``limit``."""
+        with speaking():
+            found = self._client.query_entities(
+                "PartitionKey le @partition", parameters={"partition": partition}, results_per_page=min(limit, 1000)
+            )
+            for entity in islice(found, limit):
                 yield _read(entity, entity.metadata["etag"])
 
     def expired(self, now: datetime) -> Iterator[Row]:

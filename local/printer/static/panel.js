@@ -87,7 +87,7 @@ async function send(person) {
   try {
     let now = await ask("POST", "scans", form);
     while (here() && !END.has(now.state) && !REST.has(now.state)) {
-      step(now.state === "accepted" ? "accepted" : "sending", `state_${now.state}`);
+      step("sending", `state_${now.state}`);
       const before = now.updated_at;
       now = await ask("GET", `scans/${now.id}?since=${encodeURIComponent(before)}`);
       if (now.updated_at === before) await sleep(1);
@@ -110,10 +110,9 @@ function step(state, text) {
   const words = document.querySelector("#state-words");
   if (words) words.textContent = texts[text];
   say(texts[text]);
-  const order = ["accepted", "sending", "sent"];
-  for (const item of document.querySelectorAll("[data-step]")) {
-    item.classList.toggle("done", order.indexOf(item.dataset.step) < order.indexOf(state));
-  }
+  const steps = [...document.querySelectorAll("[data-step]")];
+  const current = steps.findIndex((item) => item.dataset.step === state);
+  steps.forEach((item, index) => { item.className = index < current ? "done" : index === current ? "now" : ""; });
 }
 
 // Jobs
