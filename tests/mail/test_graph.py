@@ -17,7 +17,7 @@ from local.microsoft.cloud import Cloud
 from local.microsoft.server import running
 from local.tls import Tls
 from shared import faults
-from shared.mail import Graph, Mailbox, Message
+from shared.mail import Graph, Mailbox, Message, TokenRejected
 from shared.mail.graph import LONGEST_WAIT, REQUEST_LIMIT
 from tests.mail.graph_wire import GraphWire, graph_wire
 
@@ -159,7 +159,6 @@ def test_retry_after_is_read_as_it_is_written(
 
 
 CODES = [
-    (401, ("InvalidAuthenticationToken",), faults.InteractionRequired),
     (403, ("ErrorAccessDenied",), faults.SendDenied),
     (403, ("ErrorSendAsDenied",), faults.SendDenied),
     (403, ("Authorization_RequestDenied",), faults.SendDenied),
@@ -196,6 +195,33 @@ def test_a_refusal_is_known_by_its_code_and_then_by_its_status(
     assert type(fault) is leaf
     assert fault.note == " ".join(["status", str(status), *codes])
     assert "adele" not in str(fault)
+
+
+CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+STANDARD = base64.b64encode(CLAIMS.encode()).decode()
+URLSAFE = base64.urlsafe_b64encode(CLAIMS.encode()).decode().rstrip("=")
+CHALLENGES = [
+    ("", None),
+    ('Bearer realm="", error="invalid_token"', None),
+    (f'Bearer error="insufficient_claims", claims="{STANDARD}"', CLAIMS),
+    (
+        f'Bearer claims="{URLSAFE}", error="insufficient_claims"',
+        CLAIMS,
+    ),
+    ('Bearer error="insufficient_claims", claims="bm8ganNvbg=="', None),
+    ('Bearer error="insufficient_claims", claims="/w=="', None),
+]
+
+
+@pytest.mark.parametrize(("challenge", "claims"), CHALLENGES)
+def test_a_refused_token_asks_for_another_one_and_brings_its_claims(
+    graph: Graph, wire: GraphWire, challenge: str, claims: str | None
+) -> None:
+    """401 is the token's fault and not the person's; a claims challenge is decoded, nonsense in it is none."""
+    wire.says(401, error("InvalidAuthenticationToken"), WWW_Authenticate=challenge)
+    with pytest.raises(TokenRejected) as rejected:
+        graph.me("token")
+    assert rejected.value.claims == claims
 
 
 @pytest.mark.parametrize(
