@@ -20,5 +20,6 @@ HTTP_DOORS: Mapping[str, str] = {
 DELIVERIES = "deliveries"
 STORAGE_SETTING = "DataStorage"
 SWEEP_SCHEDULE = "30 * * * * *"
+RENEWAL_SCHEDULE = "50 * * * * *"
 EXPIRY_SCHEDULE = "0 17 * * * *"
-"""NCRONTAB, in UTC: the sweep every minute, the expiry every hour."""
+"""NCRONTAB, in UTC: sweep and renewal every minute, expiry every hour."""

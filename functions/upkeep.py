@@ -13,3 +13,8 @@ def expire() -> None:
     from shared.expiry import expire as expire_all
 
     expire_all(services().storage, services().clock())
+
+
+def renew() -> None:
+    """Renew the sleeping sign-ins that are due."""
+    services().keep_alive.run()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 KEY_BYTES = 32
+HIGHEST_PORT = 65535
+_ORIGIN = re.compile(r"(https?)://([a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,4}))?")
+_LOOPBACK = {"127.0.0.1", "localhost"}
+_DEFAULT_PORTS = {("https", "443"), ("http", "80")}
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -60,10 +62,17 @@ class _Reader:
         return value
 
     def origin(self, name: str, default: str = "", *, plain_on_loopback: bool = False) -> str:
+        """Read an origin as a browser would write it: no path, no capitals, no port that goes without saying."""
         value = self.text(name, default)
-        parts = urlsplit(value)
-        plain = plain_on_loopback and parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"}
-        if value and (value != f"{parts.scheme}://{parts.netloc}" or not (parts.scheme == "https" or plain)):
+        parts = _ORIGIN.fullmatch(value)
+        if parts is None:
+            good = False
+        else:
+            scheme, host, port = parts[1], parts[2], parts[4]
+            safe = scheme == "https" or (plain_on_loopback and host in _LOOPBACK)
+            own_port = port is None or (int(port) <= HIGHEST_PORT and (scheme, port) not in _DEFAULT_PORTS)
+            good = safe and own_port
+        if value and not good:
             self.problems.append(f"{name} must be an https origin without a path, such as https://scan.example.com")
         return value
 
@@ -84,28 +93,36 @@ class _Reader:
         return value
 
     def key(self, name: str, value: str) -> bytes:
+        spelled = value.removesuffix("=")
         try:
-            raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
-        except (ValueError, binascii.Error):
+            raw = base64.urlsafe_b64decode(spelled + "=")
+        except ValueError:
             raw = b""
-        if value and len(raw) != KEY_BYTES:
+        # Written again, because Python's base64 skips what it does not know.
+        if value and (len(raw) != KEY_BYTES or base64.urlsafe_b64encode(raw).decode("ascii") != spelled + "="):
             self.problems.append(f"{name} must be {KEY_BYTES} bytes in base64url")
         return raw
 
-    def file(self, name: str, *, private: bool = False) -> str:
+    def private_file(self, name: str) -> str:
         path = self.text(name)
         if not path:
             return ""
         try:
-            if private and Path(path).stat().st_mode & 0o077:
-                self.problems.append(f"{name} must be readable by its owner only (mode 0600)")
-            return Path(path).read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            self.problems.append(f"{name} does not name a readable file")
+            # Asked of the open file: nobody can exchange it between the two questions.
+            with Path(path).open(encoding="ascii") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read().strip()
+        except (OSError, ValueError):
+            self.problems.append(f"{name} does not name a readable text file")
             return ""
+        if mode & 0o077:
+            self.problems.append(f"{name} must be readable by its owner only (mode 0600)")
+        elif not content:
+            self.problems.append(f"{name} names an empty file")
+        return content
 
     def certificate(self, name: str) -> str:
-        pem = self.file(name)
+        pem = self.private_file(name)
         if pem and not ("PRIVATE KEY-----" in pem and "BEGIN CERTIFICATE-----" in pem):
             self.problems.append(f"{name} must hold a private key and a certificate in PEM")
         return pem
@@ -118,16 +135,17 @@ def read(environ: Mapping[str, str]) -> Settings:
         SettingsInvalid: names every setting that is missing or wrong.
     """
     reader = _Reader(environ)
+    environment = reader.environment()
     settings = Settings(
-        environment=reader.environment(),
-        public_url=reader.origin("PUBLIC_URL", plain_on_loopback=True),
+        environment=environment,
+        public_url=reader.origin("PUBLIC_URL", plain_on_loopback=environment == "local"),
         data_storage=reader.text("DataStorage"),
         authority_url=reader.origin("AUTHORITY_URL", "https://login.microsoftonline.com"),
         graph_url=reader.origin("GRAPH_URL", "https://graph.microsoft.com"),
         client_id=reader.guid("CLIENT_ID"),
         client_certificate=reader.certificate("CLIENT_CERTIFICATE_FILE"),
         service_key=reader.key("SERVICE_KEY", reader.text("SERVICE_KEY")),
-        vault_key=reader.key("VAULT_KEY_FILE", reader.file("VAULT_KEY_FILE", private=True)),
+        vault_key=reader.key("VAULT_KEY_FILE", reader.private_file("VAULT_KEY_FILE")),
     )
     if reader.problems:
         raise SettingsInvalid(reader.problems)

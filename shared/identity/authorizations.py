@@ -86,6 +86,7 @@ class Authorizations:
         browser: str,
         prompt: str = "select_account",
         login_hint: str | None = None,
+        claims: str | None = None,
     ) -> str:
         """Begin an authorization for one browser and return Entra's address.
 
@@ -97,9 +98,12 @@ class Authorizations:
             browser: the secret in this browser's cookie.
             prompt: OpenID Connect's prompt.
             login_hint: the account, where it is already known to Microsoft's own pages.
+            claims: a claims challenge that the sign-in must answer (JSON).
         """
         state = self._secret()
-        flow = self._entra.begin(tid, scopes, self._redirect_uri, state, prompt=prompt, login_hint=login_hint)
+        flow = self._entra.begin(
+            tid, scopes, self._redirect_uri, state, prompt=prompt, login_hint=login_hint, claims=claims
+        )
         handle = _hash(state)
         self._insert(handle, purpose, subject, browser, {"tid": tid, "flow": self._seal(flow, handle, "flow")})
         return str(flow["auth_uri"])

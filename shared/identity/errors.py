@@ -14,7 +14,7 @@ from typing import Any
 
 from shared import faults
 
-_CODE = re.compile(r"[a-z_]{1,64}")
+_CODE = re.compile(r"[a-z_]{1,40}")
 _NUMBER = re.compile(r"AADSTS(\d{5,7})")
 
 _EXPIRED = {70008, 700082, 70043, 70044}
@@ -75,7 +75,7 @@ def classify(answer: Mapping[str, Any]) -> faults.Fault:
 
 
 def _word(given: object) -> str:
-    """Return an error code as it may be logged: through a browser anybody can send anything."""
+    """Return an error code as it may be logged: through a browser anybody can send anything (threats G13, G14)."""
     return given if isinstance(given, str) and _CODE.fullmatch(given) else ""
 
 

@@ -4,7 +4,7 @@ Owns: the sealed format and its key, and one grant per person: MSAL's cache, sea
 associated data. The only room that imports the cipher.
 
 Does not own: what is said to Entra (``identity`` is handed in), who a person is at a printer
-(``people``). It may import ``shared.faults``, ``shared.storage``.
+(``people``). It may import ``shared.faults``, ``shared.storage`` and ``shared.texts``.
 
 A grant's life::
 
@@ -12,7 +12,9 @@ A grant's life::
        ^________|__________|               a new sign-in replaces it whole
 """
 
-from shared.vault.grants import Grants, GrantStatus
+from shared.vault.grants import Grant, Grants
+from shared.vault.keep_alive import KeepAlive
+from shared.vault.renewals import Renewals
 from shared.vault.sealing import SealBroken, Sealer
 
-__all__ = ["GrantStatus", "Grants", "SealBroken", "Sealer"]
+__all__ = ["Grant", "Grants", "KeepAlive", "Renewals", "SealBroken", "Sealer"]
