@@ -72,6 +72,16 @@ def test_a_bug_of_ours_after_the_hand_over_is_an_open_outcome(office: Any) -> No
     assert (job.state, job.reason) == ("uncertain", "outcome_unknown")
 
 
+@pytest.mark.parametrize("where", ["me", "sendMail"])
+def test_a_token_that_graph_does_not_take_is_replaced_within_the_attempt(office: Any, where: str) -> None:
+    """R24: revoked before its time: another token is fetched, and the person notices nothing."""
+    office.switchboard.add(where, "graph", status=401, code="InvalidAuthenticationToken")
+    job = office.deliver(office.accept())
+    assert (job.state, job.attempts) == ("sent", 1)
+    assert office.switchboard.count("token") == 2
+    assert len(office.mails()) == 1
+
+
 def test_ten_messages_are_one_mail(office: Any) -> None:
     """R05: the second and all others see that it is being or has been sent."""
     job = office.accept()
