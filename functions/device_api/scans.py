@@ -57,6 +57,8 @@ async def scan(request: Request, rooms: Rooms, device: Caller) -> bodies.ScanSta
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise faults.UnsupportedMediaType("multipart/form-data")
     async with request.form(max_files=2, max_fields=1, max_part_size=JSON_LIMIT) as form:
+        if sorted(name for name, _ in form.multi_items()) != ["document", "manifest"]:
+            raise faults.InvalidRequest("parts")
         manifest = await _manifest(form.get("manifest"), device)
         document = form.get("document")
         if not isinstance(document, UploadFile):

@@ -72,6 +72,16 @@ def test_a_bug_of_ours_after_the_hand_over_is_an_open_outcome(office: Any) -> No
     assert (job.state, job.reason) == ("uncertain", "outcome_unknown")
 
 
+@pytest.mark.parametrize("where", ["me", "sendMail"])
+def test_a_token_that_graph_does_not_take_is_replaced_within_the_attempt(office: Any, where: str) -> None:
+    """R24: revoked before its time: another token is fetched, and the person notices nothing."""
+    office.switchboard.add(where, "graph", status=401, code="InvalidAuthenticationToken")
+    job = office.deliver(office.accept())
+    assert (job.state, job.attempts) == ("sent", 1)
+    assert office.switchboard.count("token") == 2
+    assert len(office.mails()) == 1
+
+
 def test_ten_messages_are_one_mail(office: Any) -> None:
     """R05: the second and all others see that it is being or has been sent."""
     job = office.accept()
@@ -212,6 +222,24 @@ def test_a_paused_delivery_that_lost_its_lease_sends_nothing(office: Any) -> Non
     assert len(office.mails()) == 1
 
 
+def test_a_paused_delivery_does_not_hand_over_what_another_is_working_on(office: Any) -> None:
+    """R08, R18: the document is still there and the token is good: the lease alone decides."""
+    job = office.accept()
+
+    class Slow:
+        def access_token(self, *given: Any) -> str:
+            office.clock.advance(minutes=5)
+            with pytest.raises(Dies):
+                office.deliver(job, office.with_(grants=Refusing(Dies())))  # type: ignore[arg-type]
+            return str(office.rooms.grants.access_token(*given))
+
+    assert office.deliver(job, office.with_(grants=Slow())).state == "sending"
+    assert office.mails() == []
+    office.clock.advance(minutes=2)
+    assert office.deliver(job).state == "sent"
+    assert len(office.mails()) == 1
+
+
 @pytest.mark.parametrize("fault", [faults.SignInExpired(), faults.Throttled(retry_after=1), KeyError("x")])
 def test_a_paused_delivery_that_fails_late_leaves_the_job_of_another_alone(office: Any, fault: Exception) -> None:
     """R18: neither the state, nor the document that the other is about to read."""
@@ -252,6 +280,16 @@ def test_a_document_that_was_replaced_is_not_sent(office: Any) -> None:
         office.rooms.storage.blobs("documents").put(job.blob, body, len(body))
         ended = office.deliver(job)
         assert (ended.state, ended.reason) == ("failed", "document_mismatch")
+    assert office.mails() == []
+
+
+def test_other_bytes_with_the_right_etag_are_not_sent(office: Any) -> None:
+    """R50, E18: who can write rows and documents still lacks bytes with the hash that the device gave."""
+    job = office.accept()
+    etag = office.rooms.storage.blobs("documents").put(job.blob, b"%PDF-1.7 another", 16)
+    office.rooms.storage.table("jobs").change(job.device_id, f"job|{job.manifest.id}", lambda _: {"etag": etag})
+    ended = office.deliver(job)
+    assert (ended.state, ended.reason) == ("failed", "document_mismatch")
     assert office.mails() == []
 
 
