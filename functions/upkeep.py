@@ -1,4 +1,4 @@
-"""TIMER doors: wake what nobody has woken, delete what is too old."""
+"""TIMER doors: wake what nobody has woken, delete what is too old, renew keys."""
 
 from shared.services import services
 
@@ -13,3 +13,8 @@ def expire() -> None:
     from shared.expiry import expire as expire_all
 
     expire_all(services().storage, services().clock())
+
+
+def rotate_keys() -> None:
+    """Give old data keys successors, follow the key that wraps them, destroy what nothing lies under any more."""
+    services().key_upkeep.run()

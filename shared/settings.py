@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 KEY_BYTES = 32
+_KEY_URL = re.compile(r"https://[^/?#]+(/[^?#]+)?/keys/[0-9a-z-]{1,127}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -38,9 +39,15 @@ class Settings:
     client_certificate: str
     """PEM: the private key and the certificate by which the app proves itself to Entra."""
     service_key: bytes
-    """32 bytes: signs device tokens, nonces and links."""
-    vault_key: bytes
-    """32 bytes: seals what lies in Table Storage. From a file, on one machine only."""
+    """32 bytes: signs device tokens, nonces and links, and vouches for the rows of data keys."""
+    former_service_key: bytes
+    """The one before, believed for rows of data keys until they are wrapped anew; or empty."""
+    key_encryption_key: str
+    """Key Vault's URL of the key that wraps data keys, in lower case; or empty."""
+    managed_identity_client_id: str
+    """Of the identity that may unwrap with it; or empty."""
+    vault_keys: tuple[bytes, ...]
+    """Instead of Key Vault, on one machine: 32 bytes each, the first wraps. From a file; or empty."""
 
     def __repr__(self) -> str:
         return f"Settings({self.environment}, {self.public_url})"
@@ -92,6 +99,31 @@ class _Reader:
             self.problems.append(f"{name} must be {KEY_BYTES} bytes in base64url")
         return raw
 
+    def former_service_key(self) -> bytes:
+        value = self._environ.get("FORMER_SERVICE_KEY", "").strip()
+        return self.key("FORMER_SERVICE_KEY", value) if value else b""
+
+    def key_encryption(self, environment: str) -> tuple[str, str, tuple[bytes, ...]]:
+        """Read what wraps the data keys: Key Vault's URL and the identity, or the keys of a file."""
+        url, path = (self._environ.get(name, "").strip() for name in ("KEY_ENCRYPTION_KEY", "VAULT_KEY_FILE"))
+        if bool(url) == bool(path):
+            self.problems.append("exactly one of KEY_ENCRYPTION_KEY and VAULT_KEY_FILE must be set")
+            return "", "", ()
+        if path and environment == "production":
+            self.problems.append("VAULT_KEY_FILE is for one machine: production needs KEY_ENCRYPTION_KEY")
+            return "", "", ()
+        if path:
+            lines = self.file("VAULT_KEY_FILE", private=True).split()
+            if not lines:
+                self.problems.append("VAULT_KEY_FILE must hold a key")
+            return "", "", tuple(self.key("VAULT_KEY_FILE", line) for line in lines)
+        url = url.lower()  # Key Vault does not tell cases apart
+        if not _KEY_URL.fullmatch(url):
+            self.problems.append(
+                "KEY_ENCRYPTION_KEY must be a key's URL without a version, such as https://scan.vault.azure.net/keys/scan"
+            )
+        return url, self.guid("MANAGED_IDENTITY_CLIENT_ID"), ()
+
     def file(self, name: str, *, private: bool = False) -> str:
         path = self.text(name)
         if not path:
@@ -118,8 +150,10 @@ def read(environ: Mapping[str, str]) -> Settings:
         SettingsInvalid: names every setting that is missing or wrong.
     """
     reader = _Reader(environ)
+    environment = reader.environment()
+    key_encryption_key, managed_identity_client_id, vault_keys = reader.key_encryption(environment)
     settings = Settings(
-        environment=reader.environment(),
+        environment=environment,
         public_url=reader.origin("PUBLIC_URL", plain_on_loopback=True),
         data_storage=reader.text("DataStorage"),
         authority_url=reader.origin("AUTHORITY_URL", "https://login.microsoftonline.com"),
@@ -127,7 +161,10 @@ def read(environ: Mapping[str, str]) -> Settings:
         client_id=reader.guid("CLIENT_ID"),
         client_certificate=reader.certificate("CLIENT_CERTIFICATE_FILE"),
         service_key=reader.key("SERVICE_KEY", reader.text("SERVICE_KEY")),
-        vault_key=reader.key("VAULT_KEY_FILE", reader.file("VAULT_KEY_FILE", private=True)),
+        former_service_key=reader.former_service_key(),
+        key_encryption_key=key_encryption_key,
+        managed_identity_client_id=managed_identity_client_id,
+        vault_keys=vault_keys,
     )
     if reader.problems:
         raise SettingsInvalid(reader.problems)

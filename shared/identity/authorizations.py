@@ -83,6 +83,7 @@ class Authorizations:
         browser: str,
         prompt: str = "select_account",
         login_hint: str | None = None,
+        owner: str = "",
     ) -> str:
         """Begin an authorization for one browser and return Entra's address.
 
@@ -94,17 +95,20 @@ class Authorizations:
             browser: the secret in this browser's cookie.
             prompt: OpenID Connect's prompt.
             login_hint: the account, where it is already known to Microsoft's own pages.
+            owner: the tenant whose key seals it. Empty while the tenant is a hint that nobody has proven: it must
+                not choose a key, nor have one made.
         """
         state = self._secret()
         flow = self._entra.begin(tid, scopes, self._redirect_uri, state, prompt=prompt, login_hint=login_hint)
         handle = _hash(state)
-        self._insert(handle, purpose, subject, browser, {"tid": tid, "flow": self._seal(flow, handle, "flow")})
+        sealed = self._seal(owner, flow, handle, "flow")
+        self._insert(handle, purpose, subject, browser, {"tid": tid, "owner": owner, "flow": sealed})
         return str(flow["auth_uri"])
 
     def expect(self, purpose: str, subject: str, *, browser: str) -> str:
         """Expect an answer that carries no code (admin consent) and return its ``state``."""
         state = self._secret()
-        self._insert(_hash(state), purpose, subject, browser, {})
+        self._insert(_hash(state), purpose, subject, browser, {"owner": ""})
         return state
 
     def answered(self, form: Mapping[str, str]) -> str:
@@ -120,7 +124,7 @@ class Authorizations:
 
         def take(row: Row) -> Mapping[str, Value | None]:
             self._still_open(row, "begun")
-            return {"status": "answered", "response": self._seal(kept, handle, "response")}
+            return {"status": "answered", "response": self._seal(row["owner"], kept, handle, "response")}
 
         self._change(handle, take)
         return handle
@@ -133,8 +137,8 @@ class Authorizations:
             ResponseNotExpected: unknown, not answered, already finished, or too old.
         """
         row = self._use(handle, "answered", browser)
-        flow = self._open(row["flow"], handle, "flow")
-        response = self._open(row["response"], handle, "response")
+        flow = self._open(row, "flow", handle)
+        response = self._open(row, "response", handle)
         tid = str(row["tid"])
         return Finished(row["purpose"], row["subject"], tid, lambda: self._entra.redeem(tid, flow, response))
 
@@ -183,11 +187,12 @@ class Authorizations:
             },
         )
 
-    def _seal(self, value: Mapping[str, Any], handle: str, column: str) -> bytes:
-        return self._sealer.seal(json.dumps(value).encode(), "authorizations", handle, ROW, column)
+    def _seal(self, owner: str, value: Mapping[str, Any], handle: str, column: str) -> bytes:
+        return self._sealer.seal(owner, json.dumps(value).encode(), "authorizations", handle, ROW, column)
 
-    def _open(self, sealed: bytes, handle: str, column: str) -> dict[str, Any]:
-        opened: dict[str, Any] = json.loads(self._sealer.open(sealed, "authorizations", handle, ROW, column))
+    def _open(self, row: Row, column: str, handle: str) -> dict[str, Any]:
+        sealed = self._sealer.open(row["owner"], row[column], "authorizations", handle, ROW, column)
+        opened: dict[str, Any] = json.loads(sealed)
         return opened
 
 

@@ -131,7 +131,7 @@ class People:
         self._require_pending(handoff)
         tid = handoff.task["tid"]
         scopes = self._organisations.get(tid).require_consent().scopes
-        return self._authorizations.begin(STORY, handoff.id, tid=tid, scopes=scopes, browser=browser)
+        return self._authorizations.begin(STORY, handoff.id, tid=tid, scopes=scopes, browser=browser, owner=tid)
 
     def finish(self, finished: Finished) -> str:
         """Entra has answered and the browser is the same: check who it is, and let the panel confirm.

@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 
 __all__ = ["AlreadyThere", "Blobs", "Changed", "Gone", "Queue", "Row", "Storage", "Table", "Value", "create_all", "key"]
 
-TABLES = ("organisations", "tickets", "devices", "assertions", "people", "grants", "handoffs", "authorizations", "jobs")
+TABLES = (
+    "organisations",
+    "tickets",
+    "devices",
+    "assertions",
+    "people",
+    "grants",
+    "handoffs",
+    "authorizations",
+    "jobs",
+    "keys",
+)
 """Every table there is. Infrastructure creates them; the app never does at run time."""
 QUEUES = ("deliveries", "deliveries-poison")
 CONTAINERS = ("documents",)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.faults import StorageUnavailable
 from shared.storage.errors import AlreadyThere, Changed, Gone, speaking
+from shared.storage.keys import key
 
 if TYPE_CHECKING:
     from azure.data.tables import TableClient
@@ -160,6 +161,20 @@ class Table:
             for count, entity in enumerate(found):
                 if limit is not None and count >= limit:
                     return
+                yield _read(entity, entity.metadata["etag"])
+
+    def under(self, *parts: str) -> Iterator[Row]:
+        """Yield the rows of all partitions whose keys begin with ``parts`` (see :func:`key`); without any, every row.
+
+        Reads as many rows as there are: for upkeep, not for requests.
+        """
+        first = key(*parts)
+        # "}" comes right after "|", which joins the parts.
+        span = {"first": f"{first}|", "last": f"{first}}}"} if parts else {"first": "", "last": "\uffff"}
+        with speaking():
+            for entity in self._client.query_entities(
+                "PartitionKey ge @first and PartitionKey lt @last", parameters=span
+            ):
                 yield _read(entity, entity.metadata["etag"])
 
     def expired(self, now: datetime) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared import faults
 from shared.storage import AlreadyThere, Changed, Gone, Row, Table, Value, key
-from shared.vault.sealing import SealBroken, Sealer
+from shared.vault.sealing import SealBroken, Sealer, key_id_of
 
 if TYPE_CHECKING:
     from shared.identity import Entra
@@ -48,7 +48,8 @@ class Grants:
         place = key(tid, oid)
         values: dict[str, Value | None] = {
             "tid": tid,
-            "sealed": self._sealer.seal(cache.encode(), *self._place(place, tid, oid)),
+            "oid": oid,
+            "sealed": self._sealer.seal(tid, cache.encode(), *self._place(tid, oid)),
             "signed_in": self._clock(),
             "used": self._clock(),
         }
@@ -86,7 +87,7 @@ class Grants:
         if ended := row.get("ended"):
             raise faults.BY_REASON[ended]("ended earlier")
         try:
-            cache = self._sealer.open(row["sealed"], *self._place(place, tid, oid)).decode()
+            cache = self._sealer.open(tid, row["sealed"], *self._place(tid, oid)).decode()
         except SealBroken as error:
             raise faults.SignInRequired("seal broken") from error
         try:
@@ -95,7 +96,10 @@ class Grants:
             self._end(row, fault)
             raise
         if token.cache is not None:
-            sealed = self._sealer.seal(token.cache.encode(), *self._place(place, tid, oid))
+            try:
+                sealed = self._sealer.seal(tid, token.cache.encode(), *self._place(tid, oid))
+            except SealBroken as error:
+                raise faults.SignInRequired("erased meanwhile") from error
             # Changed means: another worker refreshed, or the person signed in anew. Entra does not revoke
             # the older refresh token by use (Microsoft, "Refresh tokens"), so nothing is lost.
             with suppress(Changed):
@@ -106,6 +110,28 @@ class Grants:
         """Delete the grant; no byte of it stays in the table."""
         self._table.delete(key(tid, oid), ROW)
 
+    def reseal(self, tid: str) -> int:
+        """Seal again, under the tenant's present key, every grant of it that lies under an older one.
+
+        A grant that somebody writes meanwhile is his; one that does not open is left as it is (G16).
+
+        Returns:
+            How many were sealed again.
+        """
+        count = 0
+        for row in self._table.under(tid):
+            place = self._place(tid, row["oid"])
+            with suppress(Changed, SealBroken):
+                if not self._sealer.is_current(tid, row["sealed"]):
+                    sealed = self._sealer.seal(tid, self._sealer.open(tid, row["sealed"], *place), *place)
+                    self._table.replace(row, {**row.values, "sealed": sealed})
+                    count += 1
+        return count
+
+    def key_ids(self, tid: str) -> set[bytes]:
+        """Return the ids of the data keys under which grants of the tenant lie."""
+        return {key_id_of(row["sealed"]) for row in self._table.under(tid)}
+
     def _end(self, row: Row, fault: faults.PersonMust) -> None:
         try:
             self._table.replace(row, {**row.values, "ended": fault.reason, "ended_at": self._clock()})
@@ -114,5 +140,5 @@ class Grants:
             return
 
     @staticmethod
-    def _place(partition: str, tid: str, oid: str) -> tuple[str, ...]:
-        return ("grants", partition, ROW, "sealed", tid, oid)
+    def _place(tid: str, oid: str, generation: str = "") -> tuple[str, ...]:
+        return ("grants", key(tid, oid), ROW, "sealed", oid, generation)
