@@ -4,7 +4,15 @@ from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 
-from functions import DELIVERIES, EXPIRY_SCHEDULE, HTTP_DOORS, KEYS_SCHEDULE, STORAGE_SETTING, SWEEP_SCHEDULE
+from functions import (
+    DELIVERIES,
+    EXPIRY_SCHEDULE,
+    HTTP_DOORS,
+    KEYS_SCHEDULE,
+    RENEWAL_SCHEDULE,
+    STORAGE_SETTING,
+    SWEEP_SCHEDULE,
+)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -49,6 +57,14 @@ def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001
     from functions.upkeep import sweep
 
     sweep()
+
+
+@app.timer_trigger(arg_name="timer", schedule=RENEWAL_SCHEDULE)
+def renew(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Renew the sleeping sign-ins that are due."""
+    from functions.upkeep import renew
+
+    renew()
 
 
 @app.timer_trigger(arg_name="timer", schedule=EXPIRY_SCHEDULE)

@@ -20,6 +20,7 @@ HTTP_DOORS: Mapping[str, str] = {
 DELIVERIES = "deliveries"
 STORAGE_SETTING = "DataStorage"
 SWEEP_SCHEDULE = "30 * * * * *"
+RENEWAL_SCHEDULE = "50 * * * * *"
 EXPIRY_SCHEDULE = "0 17 * * * *"
 KEYS_SCHEDULE = "0 43 2 1 * *"
-"""NCRONTAB, in UTC: the sweep every minute, the expiry every hour, the keys every month."""
+"""NCRONTAB, in UTC: sweep and renewal every minute, expiry every hour, keys every month."""

@@ -15,6 +15,11 @@ def expire() -> None:
     expire_all(services().storage, services().clock())
 
 
+def renew() -> None:
+    """Renew the sleeping sign-ins that are due."""
+    services().keep_alive.run()
+
+
 def rotate_keys() -> None:
     """Give old data keys successors, follow the key that wraps them, destroy what nothing lies under any more."""
     services().key_upkeep.run()

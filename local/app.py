@@ -123,6 +123,7 @@ def _work(rooms: Services, stop: threading.Event, poll: float) -> None:
             if time.monotonic() - swept > SWEEP_EVERY:
                 swept = time.monotonic()
                 rooms.delivery.sweep()
+                rooms.keep_alive.run()
             if time.monotonic() - expired > EXPIRE_EVERY:
                 expired = time.monotonic()
                 expire(rooms.storage, rooms.clock())

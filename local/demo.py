@@ -83,7 +83,7 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
         with story.step("The administrator consents for Contoso") as facts, Person(bundle(run_dir)) as administrator:
             page = administrator.walk(f"{ports.app_url}/consent", ADMINISTRATOR)
             facts.append(f"“{page.title}”")
-        with story.step("The console makes a ticket"):
+        with story.step("The administrator makes a ticket"):
             ticket = _ticket(settings)
         device = Device(ports.app_url, run_dir / "printer")
         try:
@@ -100,7 +100,7 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
         finally:
             device.close()
         if host == "functions":
-            for timer in ("sweep", "expire", "rotate_keys"):
+            for timer in ("sweep", "renew", "expire", "rotate_keys"):
                 with story.step(f"Microsoft's worker runs the timer {timer}"):
                     ran = functions_host.run_timer(ports.app, timer)
                 story.check(f"{timer} ran", ran, expected=True)

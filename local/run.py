@@ -138,7 +138,7 @@ To My Email runs on this machine.
 
   virtual printer   {ports.printer_url}
   mailboxes         {ports.microsoft_url}/mailbox   (your browser will warn of the certificate)
-  app, console      {ports.app_url}   {ports.app_url}/console
+  app               {ports.app_url}   (administrators: {ports.app_url}/consent)
   Microsoft         {ports.microsoft_url}   (emulated; faults to switch on: /faults)
   storage           127.0.0.1:{ports.blob} blobs, :{ports.queue} queues, :{ports.table} tables
   logs              {run_dir / "log"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from shared.people import People
     from shared.scans import Acceptance, Delivery, Jobs
     from shared.storage import Storage
-    from shared.vault import Grants, Sealer
+    from shared.vault import Grant, Grants, KeepAlive, Renewals, Sealer
     from shared.vault.data_keys import DataKeys
     from shared.vault.key_encryption import KeyEncryption
     from shared.vault.key_upkeep import KeyUpkeep
@@ -138,7 +139,37 @@ class Services:
         """People's sealed tokens."""
         from shared.vault import Grants
 
-        return Grants(self.storage.table("grants"), self.sealer, self.entra, self.clock)
+        return Grants(
+            self.storage.table("grants"),
+            self.renewals,
+            self.sealer,
+            self.entra,
+            self.clock,
+            new_id=lambda: self._random_bytes(8).hex(),
+            sleep=time.sleep,
+            below=self._below,
+        )
+
+    @cached_property
+    def renewals(self) -> Renewals:
+        """When sleeping grants must be renewed."""
+        from shared.vault import Renewals
+
+        return Renewals(self.storage.table("renewals"), self.clock)
+
+    @cached_property
+    def keep_alive(self) -> KeepAlive:
+        """Renewing what is due."""
+        from shared.mail import Notices
+        from shared.vault import KeepAlive
+
+        notices = Notices(self.graph)
+
+        def notice(grant: Grant, token: str) -> None:
+            assert grant.ends is not None
+            notices.sign_in_ends(token, grant.ends, grant.locale)
+
+        return KeepAlive(self.renewals, self.grants, self.organisations, notice, self.clock)
 
     @cached_property
     def handoffs(self) -> Handoffs:

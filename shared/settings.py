@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 KEY_BYTES = 32
-_KEY_URL = re.compile(r"https://[^/?#]+(/[^?#]+)?/keys/[0-9a-z-]{1,127}")
+HIGHEST_PORT = 65535
+_ORIGIN = re.compile(r"(https?)://([a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,4}))?")
+_LOOPBACK = {"127.0.0.1", "localhost"}
+_DEFAULT_PORTS = {("https", "443"), ("http", "80")}
+_KEY_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9-]+)?/keys/[a-z0-9-]{1,127}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -67,10 +69,17 @@ class _Reader:
         return value
 
     def origin(self, name: str, default: str = "", *, plain_on_loopback: bool = False) -> str:
+        """Read an origin as a browser would write it: no path, no capitals, no port that goes without saying."""
         value = self.text(name, default)
-        parts = urlsplit(value)
-        plain = plain_on_loopback and parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"}
-        if value and (value != f"{parts.scheme}://{parts.netloc}" or not (parts.scheme == "https" or plain)):
+        parts = _ORIGIN.fullmatch(value)
+        if parts is None:
+            good = False
+        else:
+            scheme, host, port = parts[1], parts[2], parts[4]
+            safe = scheme == "https" or (plain_on_loopback and host in _LOOPBACK)
+            own_port = port is None or (int(port) <= HIGHEST_PORT and (scheme, port) not in _DEFAULT_PORTS)
+            good = safe and own_port
+        if value and not good:
             self.problems.append(f"{name} must be an https origin without a path, such as https://scan.example.com")
         return value
 
@@ -91,53 +100,55 @@ class _Reader:
         return value
 
     def key(self, name: str, value: str) -> bytes:
+        spelled = value.removesuffix("=")
         try:
-            raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
-        except (ValueError, binascii.Error):
+            raw = base64.urlsafe_b64decode(spelled + "=")
+        except ValueError:
             raw = b""
-        if value and len(raw) != KEY_BYTES:
-            self.problems.append(f"{name} must be {KEY_BYTES} bytes in base64url")
+        # Written again, because Python's base64 skips what it does not know.
+        if value and (len(raw) != KEY_BYTES or base64.urlsafe_b64encode(raw).decode("ascii") != spelled + "="):
+            problem = f"{name} must be {KEY_BYTES} bytes in base64url"
+            self.problems += [] if problem in self.problems else [problem]
         return raw
 
-    def former_service_key(self) -> bytes:
-        value = self._environ.get("FORMER_SERVICE_KEY", "").strip()
-        return self.key("FORMER_SERVICE_KEY", value) if value else b""
+    def given(self, name: str) -> str:
+        return self._environ.get(name, "").strip()
 
-    def key_encryption(self, environment: str) -> tuple[str, str, tuple[bytes, ...]]:
-        """Read what wraps the data keys: Key Vault's URL and the identity, or the keys of a file."""
-        url, path = (self._environ.get(name, "").strip() for name in ("KEY_ENCRYPTION_KEY", "VAULT_KEY_FILE"))
-        if bool(url) == bool(path):
-            self.problems.append("exactly one of KEY_ENCRYPTION_KEY and VAULT_KEY_FILE must be set")
-            return "", "", ()
-        if path and environment == "production":
-            self.problems.append("VAULT_KEY_FILE is for one machine: production needs KEY_ENCRYPTION_KEY")
-            return "", "", ()
-        if path:
-            lines = self.file("VAULT_KEY_FILE", private=True).split()
-            if not lines:
-                self.problems.append("VAULT_KEY_FILE must hold a key")
-            return "", "", tuple(self.key("VAULT_KEY_FILE", line) for line in lines)
-        url = url.lower()  # Key Vault does not tell cases apart
-        if not _KEY_URL.fullmatch(url):
+    def key_url(self, name: str) -> str:
+        value = self.text(name).lower()  # Key Vault does not tell cases apart
+        if value and not _KEY_URL.fullmatch(value):
             self.problems.append(
-                "KEY_ENCRYPTION_KEY must be a key's URL without a version, such as https://scan.vault.azure.net/keys/scan"
+                f"{name} must be the URL of a key without a version, such as https://scan.vault.azure.net/keys/scan"
             )
-        return url, self.guid("MANAGED_IDENTITY_CLIENT_ID"), ()
+        return value
 
-    def file(self, name: str, *, private: bool = False) -> str:
+    def keys_of_file(self, name: str, *, allowed: bool) -> tuple[bytes, ...]:
+        if allowed:
+            return tuple(self.key(name, line) for line in self.private_file(name).split())
+        if self.given(name):
+            self.problems.append(f"{name} is for one machine, and not beside KEY_ENCRYPTION_KEY")
+        return ()
+
+    def private_file(self, name: str) -> str:
         path = self.text(name)
         if not path:
             return ""
         try:
-            if private and Path(path).stat().st_mode & 0o077:
-                self.problems.append(f"{name} must be readable by its owner only (mode 0600)")
-            return Path(path).read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            self.problems.append(f"{name} does not name a readable file")
+            # Asked of the open file: nobody can exchange it between the two questions.
+            with Path(path).open(encoding="ascii") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read().strip()
+        except (OSError, ValueError):
+            self.problems.append(f"{name} does not name a readable text file")
             return ""
+        if mode & 0o077:
+            self.problems.append(f"{name} must be readable by its owner only (mode 0600)")
+        elif not content:
+            self.problems.append(f"{name} names an empty file")
+        return content
 
     def certificate(self, name: str) -> str:
-        pem = self.file(name)
+        pem = self.private_file(name)
         if pem and not ("PRIVATE KEY-----" in pem and "BEGIN CERTIFICATE-----" in pem):
             self.problems.append(f"{name} must hold a private key and a certificate in PEM")
         return pem
@@ -151,20 +162,21 @@ def read(environ: Mapping[str, str]) -> Settings:
     """
     reader = _Reader(environ)
     environment = reader.environment()
-    key_encryption_key, managed_identity_client_id, vault_keys = reader.key_encryption(environment)
+    # On one machine alone, a file may stand in for Key Vault (threat G10).
+    from_file = environment == "local" and not reader.given("KEY_ENCRYPTION_KEY")
     settings = Settings(
         environment=environment,
-        public_url=reader.origin("PUBLIC_URL", plain_on_loopback=True),
+        public_url=reader.origin("PUBLIC_URL", plain_on_loopback=environment == "local"),
         data_storage=reader.text("DataStorage"),
         authority_url=reader.origin("AUTHORITY_URL", "https://login.microsoftonline.com"),
         graph_url=reader.origin("GRAPH_URL", "https://graph.microsoft.com"),
         client_id=reader.guid("CLIENT_ID"),
         client_certificate=reader.certificate("CLIENT_CERTIFICATE_FILE"),
         service_key=reader.key("SERVICE_KEY", reader.text("SERVICE_KEY")),
-        former_service_key=reader.former_service_key(),
-        key_encryption_key=key_encryption_key,
-        managed_identity_client_id=managed_identity_client_id,
-        vault_keys=vault_keys,
+        former_service_key=reader.key("FORMER_SERVICE_KEY", reader.given("FORMER_SERVICE_KEY")),
+        key_encryption_key="" if from_file else reader.key_url("KEY_ENCRYPTION_KEY"),
+        managed_identity_client_id="" if from_file else reader.guid("MANAGED_IDENTITY_CLIENT_ID"),
+        vault_keys=reader.keys_of_file("VAULT_KEY_FILE", allowed=from_file),
     )
     if reader.problems:
         raise SettingsInvalid(reader.problems)

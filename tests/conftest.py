@@ -184,36 +184,58 @@ class World:
         return make_sheet(uuid.uuid4().hex[:8], datetime.now(UTC))
 
 
+@dataclass
+class Microsoft:
+    """The emulated Microsoft of one test: its state, its faults and journal, and its origin."""
+
+    cloud: Cloud
+    switchboard: Switchboard
+    url: str
+
+
 @pytest.fixture
-def world(
-    connection: str,
-    clock: Clock,
-    tls: Tls,
-    signing_keys: KeyRing,
-    machine_environment: dict[str, str],
-    tmp_path: Path,
-) -> Iterator[World]:
-    """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own."""
+def public_url() -> str:
+    """The origin of the service in this test, on a port that is free."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.fixture
+def microsoft(
+    clock: Clock, tls: Tls, signing_keys: KeyRing, machine_environment: dict[str, str], public_url: str
+) -> Iterator[Microsoft]:
+    """The emulated Microsoft over TLS, with the app registered."""
     certificate = x509.load_pem_x509_certificate(Path(machine_environment["CLIENT_CERTIFICATE_FILE"]).read_bytes())
     application = Application(
         client_id=machine_environment["CLIENT_ID"],
-        redirect_uris=(f"{url}/auth/callback", f"{url}/consent/callback"),
+        redirect_uris=(f"{public_url}/auth/callback", f"{public_url}/consent/callback"),
         certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
     )
     cloud = Cloud([application], clock=clock, keys=signing_keys)
     switchboard = Switchboard(cloud)
+    with microsoft_running(cloud, tls, switchboard=switchboard) as url:
+        yield Microsoft(cloud, switchboard, url)
+
+
+@pytest.fixture
+def rooms(
+    connection: str, clock: Clock, microsoft: Microsoft, machine_environment: dict[str, str], public_url: str
+) -> Services:
+    """The rooms beside the emulated Microsoft, on storage of their own, without any door."""
+    told = {
+        **machine_environment,
+        "DataStorage": connection,
+        "PUBLIC_URL": public_url,
+        "AUTHORITY_URL": microsoft.url,
+        "GRAPH_URL": microsoft.url,
+    }
+    return Services(settings.read(told), clock=clock)
+
+
+@pytest.fixture
+def world(rooms: Services, clock: Clock, microsoft: Microsoft, tls: Tls, tmp_path: Path) -> Iterator[World]:
+    """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own."""
+    url = rooms.settings.public_url
     with ExitStack() as closing:
-        microsoft_url = closing.enter_context(microsoft_running(cloud, tls, switchboard=switchboard))
-        told = {
-            **machine_environment,
-            "DataStorage": connection,
-            "PUBLIC_URL": url,
-            "AUTHORITY_URL": microsoft_url,
-            "GRAPH_URL": microsoft_url,
-        }
-        rooms = Services(settings.read(told), clock=clock)
-        closing.enter_context(local_app.running(rooms, port=port, poll=None))
-        yield World(rooms, clock, url, microsoft_url, cloud, switchboard, tls, tmp_path, closing)
+        closing.enter_context(local_app.running(rooms, port=int(url.rpartition(":")[2]), poll=None))
+        yield World(rooms, clock, url, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing)

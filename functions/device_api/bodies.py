@@ -29,9 +29,9 @@ class Closed(BaseModel):
 
 
 class PublicKey(Closed):
-    """An EC P-256 public key (RFC 7517)."""
+    """An EC P-256 public key (RFC 7517). Other members are left alone, but a private one ("d") is refused."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True)
     kty: Literal["EC"]
     crv: Literal["P-256"]
     x: Annotated[str, Field(max_length=64)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+from functions.answers import reference
 from functions.device_api import bodies
 from functions.device_api.callers import Caller, Rooms
 from functions.forms import form_of
@@ -13,6 +16,8 @@ from shared.devices import NONCE_SECONDS, TOKEN_SECONDS, TokenRefused
 
 KINDS = ["to_my_email"]
 TYPES = ["application/pdf", "image/jpeg", "image/tiff", "image/png"]
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["Device identity"])
 
@@ -81,7 +86,8 @@ async def token(rooms: Rooms, request: Request) -> Response:
         given = await run_in_threadpool(rooms.tokens.give, form)
     except TokenRefused as refused:
         status = 401 if refused.error == "invalid_client" else 400
-        return JSONResponse({"error": refused.error, "error_description": refused.note}, status, headers)
+        log.info("%s token refused: %s", reference(request), refused)
+        return JSONResponse({"error": refused.error, "error_description": refused.description}, status, headers)
     return JSONResponse({"access_token": given, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}, headers=headers)
 
 

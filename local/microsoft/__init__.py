@@ -15,11 +15,12 @@ it judges would share its mistakes.
 ``clients``         how a client proves itself at the token endpoint
 ``login``           metadata, keys, authorize, logout; ``admin_consent`` and ``token`` its siblings
 ``interaction``     a request that a person is answering; ``sign_in`` its pages; ``pages`` renders
-``graph``           /v1.0/me and sendMail; ``mail`` parses and delivers; ``mailbox_pages`` shows
+``graph``           /v1.0/me and sendMail; ``drafts`` /v1.0/me/messages and upload sessions
+``mail``            parses and delivers messages; ``mailbox_pages`` shows them
 ``switchboard``     faults and the journal; ``wire`` lays them on; ``switch_pages`` its page and API
 ``person``          somebody with a browser, driven over HTTP, for tests and benches
-``server``          serves it in a thread; ``__main__`` as a process
+``server``          serves it in a thread; ``__main__`` as a process; ``snapshot`` outlives that
 
 Not emulated: device code flow, multi-factor prompts, continuous access evaluation by itself (its
-challenge can be switched on as a fault), drafts and upload sessions, directory administration.
+challenge can be switched on as a fault), directory administration.
 """

@@ -1,7 +1,9 @@
 """The emulated Microsoft cloud as a process: ``python -m local.microsoft --port 24443 --run-dir .run``."""
 
 import argparse
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography import x509
@@ -12,6 +14,7 @@ from local.tls import prepare
 from .cloud import Cloud
 from .records import Application
 from .server import Server, listening
+from .snapshot import Keeper, load
 
 # The app registration of a local run; the app's CLIENT_ID must be the same.
 LOCAL_CLIENT_ID = "7a1c9b52-4e0d-4c35-9c52-0d5f3c8e2b61"
@@ -32,20 +35,24 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"The app's certificate cannot be read: {error}", file=sys.stderr)
         return 1
-    cloud = Cloud(
-        [
-            Application(
-                client_id=given.client_id,
-                redirect_uris=(f"{given.public_url}/auth/callback", f"{given.public_url}/consent/callback"),
-                certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
-            )
-        ]
+    application = Application(
+        client_id=given.client_id,
+        redirect_uris=(f"{given.public_url}/auth/callback", f"{given.public_url}/consent/callback"),
+        certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
     )
+    state_file = given.run_dir / "microsoft" / "state.json"
+    try:
+        state, keys = load(state_file) or (None, None)
+    except ValueError:
+        print(f"{state_file} is of another version and cannot be read: delete it.", file=sys.stderr)
+        return 1
+    cloud = Cloud([application], state=state, keys=keys)
     server = Server(cloud, prepare(given.run_dir / "tls"))
-    with listening(given.port) as opened:
-        print(
-            f"Emulated Microsoft: https://localhost:{given.port} (mailboxes at /mailbox, faults at /faults)", flush=True
-        )
+    # uvicorn, done with a signal, raises it again: it must then end us, not cut us off before the state is kept.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with listening(given.port) as opened, Keeper(cloud, state_file), suppress(KeyboardInterrupt):
+        url = f"https://localhost:{opened.getsockname()[1]}"
+        print(f"Emulated Microsoft: {url} (mailboxes at /mailbox, faults at /faults)", flush=True)
         server.uvicorn.run(sockets=[opened])
     return 0
 

@@ -18,6 +18,7 @@ from .refresh_tokens import RefreshTokens
 from .refusals import Refusal
 
 CODE_LIFETIME = timedelta(minutes=10)
+_REMEMBERED = timedelta(hours=1)
 
 
 class Cloud:
@@ -30,11 +31,12 @@ class Cloud:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         rotation: str = "entra",
         keys: KeyRing | None = None,
+        state: State | None = None,
     ) -> None:
         self.clock = clock
         self.keys = keys or KeyRing()
         self.lock = RLock()
-        self.state = State()
+        self.state = state or State()
         self.refresh_tokens = RefreshTokens(self.state, self.lock, clock, rotation)
         self.mailboxes = Mailboxes(self.clock)
         self._applications = {application.client_id: application for application in applications}
@@ -108,7 +110,7 @@ class Cloud:
                 raise LookupError(f"{len(found)} accounts are called {name}")
             return found[0]
 
-    def change_account(self, name: str, **changes: bool | str | None) -> Account:
+    def change_account(self, name: str, **changes: bool | str | int | None) -> Account:
         """Set fields of an account (``disabled``, ``blocked``, ``deleted``, ``mailbox_full``, ``mail``, …)."""
         with self.lock:
             account = replace(self.account(name), **changes)  # type: ignore[arg-type]
@@ -254,6 +256,15 @@ class Cloud:
         """Answer what a bearer token stands for, expired or not; None if it was never issued."""
         with self.lock:
             return self.state.access_tokens.get(value)
+
+    def forget_expired(self) -> None:
+        """Drop codes and access tokens that ended an hour ago: until then a refusal can still say why."""
+        with self.lock:
+            now, state = self.clock(), self.state
+            state.codes = {key: code for key, code in state.codes.items() if now - code.issued < _REMEMBERED}
+            state.access_tokens = {
+                key: token for key, token in state.access_tokens.items() if now - token.expires < _REMEMBERED
+            }
 
     def expire_access_tokens(self, name: str | None = None) -> int:
         """Expire the access tokens of an account, or all of them, now; answer how many."""

@@ -50,7 +50,8 @@ class Account:
     """A user object in one tenant.
 
     ``home`` is set on a guest and names the account (key) it signs in with; ``mail`` is what Graph
-    shows, ``mailbox`` whether Exchange holds one. The booleans are switches for tests.
+    shows, ``mailbox`` whether Exchange holds one. The booleans are switches for tests,
+    ``message_limit`` is Exchange's for a whole message, in bytes.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Account:
     disabled: bool = False
     deleted: bool = False
     mailbox_full: bool = False
+    message_limit: int = 35 * 1024 * 1024
 
     @property
     def addresses(self) -> frozenset[str]:

@@ -48,11 +48,11 @@ class Graph:
         try:
             body = self._profile(request)
         except GraphError as error:
-            return self._failed(request, error)
-        return JSONResponse(body, headers=self._headers(request))
+            return self.failed(request, error)
+        return JSONResponse(body, headers=self.headers(request))
 
     def _profile(self, request: Request) -> dict[str, object]:
-        account, token = self._caller(request)
+        account, token = self.caller(request)
         if "User.Read" not in token.scopes:
             raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
         select = request.query_params.get("$select")
@@ -82,19 +82,15 @@ class Graph:
         try:
             await self._submit(request)
         except GraphError as error:
-            return self._failed(request, error)
-        return Response(status_code=202, headers=self._headers(request))
+            return self.failed(request, error)
+        return Response(status_code=202, headers=self.headers(request))
 
     async def _submit(self, request: Request) -> None:
-        account, token = self._caller(request)
+        account, token = self.caller(request)
         if "Mail.Send" not in token.scopes:
             raise GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
-        body = await request.body()
-        if len(body) > REQUEST_LIMIT:
-            raise GraphError(413, "BadRequest", "The maximum request length supported is 4MB.")
-        if not account.mailbox:
-            problem = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
-            raise GraphError(404, "MailboxNotEnabledForRESTAPI", problem)
+        body = await self.limited_body(request)
+        self.require_mailbox(account)
         match request.headers.get("content-type", "").partition(";")[0].strip().lower():
             case "application/json":
                 message = from_json(body)
@@ -106,7 +102,21 @@ class Graph:
             known = list(self._cloud.state.accounts.values())
         self._cloud.mailboxes.submit(message, account, known)
 
-    def _caller(self, request: Request) -> tuple[Account, AccessToken]:
+    async def limited_body(self, request: Request) -> bytes:
+        """Read a request's body. Raises GraphError 413 if it is too long."""
+        body = await request.body()
+        if len(body) > REQUEST_LIMIT:
+            raise GraphError(413, "BadRequest", "The maximum request length supported is 4MB.")
+        return body
+
+    def require_mailbox(self, account: Account) -> None:
+        """Raise GraphError 404 where Exchange holds no mailbox for an account."""
+        if not account.mailbox:
+            problem = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
+            raise GraphError(404, "MailboxNotEnabledForRESTAPI", problem)
+
+    def caller(self, request: Request) -> tuple[Account, AccessToken]:
+        """Answer whose token a request carries. Raises GraphError (401, or 400 for an app-only token)."""
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not value:
             raise GraphError(401, "InvalidAuthenticationToken", "Access token is empty.")
@@ -121,8 +131,9 @@ class Graph:
             raise GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
         return self._cloud.account(token.account), token
 
-    def _failed(self, request: Request, error: GraphError) -> Response:
-        headers = self._headers(request)
+    def failed(self, request: Request, error: GraphError) -> Response:
+        """Answer an error as Graph does."""
+        headers = self.headers(request)
         if error.status == 401:  # noqa: PLR2004 - the one status with a challenge (RFC 9110 section 15.5.2)
             headers["WWW-Authenticate"] = (
                 f'Bearer realm="", authorization_uri="{base_of(request)}/common/oauth2/authorize", '
@@ -130,7 +141,8 @@ class Graph:
             )
         return graph_error(error, self._cloud.clock().strftime("%Y-%m-%dT%H:%M:%S"), headers)
 
-    def _headers(self, request: Request) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
+        """Answer the headers by which Microsoft finds a request again."""
         return {
             "request-id": str(uuid4()),
             "client-request-id": correlation_id(request),

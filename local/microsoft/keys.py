@@ -3,6 +3,7 @@
 import base64
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
@@ -34,9 +35,9 @@ class SigningKey:
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         return cls(uuid4().hex, pem, tid)
 
-    @property
+    @cached_property
     def private(self) -> RSAPrivateKey:
-        """The key itself."""
+        """The key itself; reading it checks it, which takes 50 ms."""
         key = load_pem_private_key(self.pem.encode(), None)
         assert isinstance(key, RSAPrivateKey)
         return key

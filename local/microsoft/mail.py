@@ -193,7 +193,18 @@ def _from_parsed(request: dict[str, Any]) -> Message:
     unknown = set(request) - {"message", "saveToSentItems"}
     if unknown:
         raise GraphError(400, "ErrorInvalidRequest", f"The parameter '{min(unknown)}' does not exist.")
-    fields: dict[str, Any] = request["message"]
+    save = request.get("saveToSentItems", True)
+    message = message_of(request["message"])
+    message.save = save if isinstance(save, bool) else str(save).lower() == "true"
+    return message
+
+
+def message_of(fields: dict[str, Any]) -> Message:
+    """Read Graph's message resource (https://learn.microsoft.com/graph/api/resources/message).
+
+    Raises:
+        GraphError: a header or an attachment that cannot be sent. KeyError, TypeError: a malformed one.
+    """
     body = fields.get("body") or {"contentType": "Text", "content": ""}
     headers = [(header["name"], header["value"]) for header in fields.get("internetMessageHeaders", [])]
     for name, _ in headers:
@@ -203,7 +214,6 @@ def _from_parsed(request: dict[str, Any]) -> Message:
                 "InvalidInternetMessageHeader",
                 f"The internet message header name '{name}' should start with 'x-' or 'X-'.",
             )
-    save = request.get("saveToSentItems", True)
     return Message(
         subject=str(fields.get("subject") or ""),
         senders=tuple(fields[name]["emailAddress"]["address"] for name in ("from", "sender") if fields.get(name)),
@@ -214,12 +224,12 @@ def _from_parsed(request: dict[str, Any]) -> Message:
         body=body["content"],
         body_type="text/html" if body.get("contentType", "Text").lower() == "html" else "text/plain",
         headers=headers,
-        attachments=[_file_attachment(entry) for entry in fields.get("attachments", [])],
-        save=save if isinstance(save, bool) else str(save).lower() == "true",
+        attachments=[file_attachment(entry) for entry in fields.get("attachments", [])],
     )
 
 
-def _file_attachment(entry: dict[str, Any]) -> Attachment:
+def file_attachment(entry: dict[str, Any]) -> Attachment:
+    """Read Graph's fileAttachment resource. Raises GraphError for another kind, KeyError if malformed."""
     if entry["@odata.type"].lstrip("#") != "microsoft.graph.fileAttachment":
         raise GraphError(400, "ErrorInvalidRequest", "Only file attachments can be sent here.")
     content = base64.b64decode(entry["contentBytes"], validate=True)

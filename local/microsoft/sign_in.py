@@ -28,6 +28,7 @@ from .refusals import Refusal
 from .tokens import home_of
 
 COOKIE = "EMULATEDAUTH"
+_UNDER_WAY = 10_000
 
 
 class SignIn:
@@ -46,6 +47,9 @@ class SignIn:
     def begin(self, interaction: Interaction, session: str | None) -> Response:
         """Show the first page, or answer the app at once if there is nothing to ask."""
         self._interactions[interaction.id] = interaction
+        if len(self._interactions) > _UNDER_WAY:
+            # Somebody closed his browser long ago: the oldest goes.
+            self._interactions.pop(next(iter(self._interactions)))
         return self._advance(interaction, session)
 
     def refuse(self, interaction: Interaction, refusal: Refusal) -> Response:

@@ -47,6 +47,10 @@ ENDPOINTS = {
     "/adminconsent": "adminconsent",
     "/v1.0/me": "me",
     "/v1.0/me/sendMail": "sendMail",
+    "/v1.0/me/messages": "messages",
+    "/createUploadSession": "createUploadSession",
+    "/send": "send",
+    "/-/uploads": "upload",
 }
 STATUS = {"throttled": 429, "server_error": 500, "unavailable": 503, "gateway_timeout": 504}
 AFTER = "_after_applying"

@@ -99,7 +99,7 @@ class FaultyWire:
 
     def _trouble(self, exchange: "_Exchange", fault: Fault, status: int) -> Response:
         headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
-        if not exchange.scope["path"].startswith("/v1.0/"):
+        if not exchange.scope["path"].startswith(("/v1.0/", "/-/")):
             number = 90055 if status == 429 else 90033  # noqa: PLR2004 - too many requests
             refusal = Refusal(number, error="temporarily_unavailable")
             body = refusal.as_json(self._cloud.clock(), str(uuid4()), "https://login.microsoftonline.com")
@@ -224,11 +224,14 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def _endpoint(path: str) -> str:
-    for ending, name in ENDPOINTS.items():
-        # Graph's paths are whole, Entra's follow a tenant.
-        if path == ending or (not ending.startswith("/v1.0/") and path.endswith(ending)):
-            return name
-    return ""
+    """Answer the name an endpoint has on the switchboard, "" for one that has none."""
+    if path.startswith("/-/uploads/"):
+        return "upload"
+    if path.startswith("/v1.0/me/messages"):
+        return ENDPOINTS.get(path[path.rfind("/") :], "messages")
+    if path.startswith("/v1.0/"):
+        return ENDPOINTS.get(path, "")
+    return next((name for ending, name in ENDPOINTS.items() if path.endswith(ending)), "")
 
 
 def _graph_headers(headers: dict[str, str]) -> dict[str, str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from shared import faults
+from shared.devices import base64url
 
 _MEMBERS = {"kty", "crv", "x", "y"}
-_COORDINATE = 32
+_COORDINATE_BYTES = 32
+_DIGEST_BYTES = 32
 _CONSONANTS, _VOWELS = "bdfghjklmnprstvz", "aiou"
 
 
@@ -28,8 +29,8 @@ def public_jwk(offered: Mapping[str, Any]) -> dict[str, str]:
     if jwk["kty"] != "EC" or jwk["crv"] != "P-256" or "d" in offered:
         raise faults.ProofInvalid("kind of key")
     try:
-        if any(len(_bytes(jwk[name])) != _COORDINATE for name in ("x", "y")):
-            raise faults.ProofInvalid("coordinate")
+        for name in ("x", "y"):
+            base64url.decode(jwk[name], _COORDINATE_BYTES)
         PyJWK(jwk, algorithm="ES256")
     except (PyJWTError, ValueError, TypeError) as error:
         raise faults.ProofInvalid("key") from error
@@ -39,12 +40,12 @@ def public_jwk(offered: Mapping[str, Any]) -> dict[str, str]:
 def thumbprint(jwk: Mapping[str, str]) -> str:
     """Return the SHA-256 thumbprint of an EC key in base64url (RFC 7638 section 3)."""
     told = json.dumps({name: jwk[name] for name in sorted(_MEMBERS)}, separators=(",", ":"), sort_keys=True)
-    return base64.urlsafe_b64encode(hashlib.sha256(told.encode()).digest()).decode().rstrip("=")
+    return base64url.encode(hashlib.sha256(told.encode()).digest())
 
 
 def words(jwk: Mapping[str, str]) -> str:
     """Return four pronounceable words for the first 64 bits of the thumbprint (proquints, arXiv 0901.4016)."""
-    digest = _bytes(thumbprint(jwk))
+    digest = base64url.decode(thumbprint(jwk), _DIGEST_BYTES)
     return " ".join(_proquint(int.from_bytes(digest[at : at + 2], "big")) for at in range(0, 8, 2))
 
 
@@ -56,9 +57,3 @@ def _proquint(number: int) -> str:
         + _VOWELS[(number >> 4) & 3]
         + _CONSONANTS[number & 15]
     )
-
-
-def _bytes(text: Any) -> bytes:
-    if not isinstance(text, str) or len(text) > 64 or "=" in text:  # noqa: PLR2004
-        raise ValueError("not base64url")
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

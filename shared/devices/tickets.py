@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared import faults
+from shared.devices import base64url
 from shared.storage import Gone, Row, Table, Value, key
 
 LIFE = timedelta(hours=1)
 TICKET_BYTES = 16
+MOST_PRINTERS = 500
+"""So many thumbprints fit into the column ``used`` (64 KiB, two bytes a character)."""
 ROW = "ticket"
 
 
@@ -36,8 +38,14 @@ class Tickets:
         self._random_bytes = random_bytes
 
     def issue(self, tid: str, group: str, location: str, count: int = 1) -> str:
-        """Make a ticket for ``count`` printers of one group and return it. It cannot be shown again."""
-        ticket = base64.urlsafe_b64encode(self._random_bytes(TICKET_BYTES)).decode().rstrip("=")
+        """Make a ticket for ``count`` printers of one group and return it. It cannot be shown again.
+
+        Raises:
+            ValueError: ``count`` is not from 1 to :data:`MOST_PRINTERS`.
+        """
+        if not 1 <= count <= MOST_PRINTERS:
+            raise ValueError(f"a ticket is for 1 to {MOST_PRINTERS} printers")
+        ticket = base64url.encode(self._random_bytes(TICKET_BYTES))
         self._table.insert(
             key(_id(ticket)),
             ROW,

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hmac
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from shared import faults
 from shared.devices.devices import Device, Devices
-from shared.devices.nonces import Nonces
+from shared.devices.nonces import LIFE_SECONDS, Nonces
 from shared.storage import AlreadyThere, Table, key
+
+if TYPE_CHECKING:
+    from jwt.types import Options
 
 GRANT_TYPE = "client_credentials"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -26,13 +29,33 @@ TOKEN_SECONDS = 600
 JTI_LONGEST = 128
 
 
+_DESCRIPTIONS = {
+    "invalid_request": "grant_type, client_assertion_type and client_assertion are needed",
+    "unsupported_grant_type": "grant_type must be client_credentials",
+    "use_nonce": "a fresh nonce from /api/v1/nonce is needed in the assertion",
+    # One text for every reason: nobody learns from it whether a device exists (D14).
+    "invalid_client": "the device is not known, or its assertion is not valid",
+}
+# Times are checked here, by the given clock and the nonce; PyJWT would ask the machine's clock about nbf, too.
+_CHECKS: Options = {"strict_aud": True, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+
+
 class TokenRefused(Exception):
-    """A refusal at the token endpoint, in RFC 6749's words (section 5.2)."""
+    """A refusal at the token endpoint, in RFC 6749's words (section 5.2).
+
+    Args:
+        error: RFC 6749's ``error``, or ``use_nonce`` (modelled on RFC 9449 section 8).
+        note: a technical remark for the log; what the caller is told is ``description``.
+    """
 
     def __init__(self, error: str, note: str) -> None:
         super().__init__(f"{error}: {note}")
         self.error = error
-        self.note = note
+
+    @property
+    def description(self) -> str:
+        """RFC 6749's ``error_description``."""
+        return _DESCRIPTIONS[self.error]
 
 
 class Tokens:
@@ -113,10 +136,12 @@ class Tokens:
                 algorithms=["HS256"],
                 audience=f"{self._issuer}/api/v1",
                 issuer=self._issuer,
-                options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False},
+                options={**_CHECKS, "require": ["aud", "iss", "exp", "sub", "tid"]},
             )
         except (jwt.PyJWTError, ValueError) as error:
             raise faults.DeviceTokenInvalid(type(error).__name__) from error
+        if not _is_time(claims["exp"]):
+            raise faults.DeviceTokenInvalid("exp")
         if self._clock().timestamp() >= claims["exp"]:
             raise faults.DeviceTokenExpired
         device = self._devices.get(claims["sub"])
@@ -144,7 +169,8 @@ class Tokens:
                 algorithms=["ES256"],
                 audience=self._issuer,
                 issuer=device_id,
-                options={"require": ["aud", "iss", "sub", "exp", "jti"], "verify_exp": False, "verify_iat": False},
+                subject=device_id,
+                options={**_CHECKS, "require": ["aud", "iss", "sub", "exp", "jti"]},
             )
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise TokenRefused("invalid_client", type(error).__name__) from error
@@ -152,19 +178,24 @@ class Tokens:
         return device
 
     def _check(self, claims: Mapping[str, Any], device_id: str) -> None:
-        if not isinstance(claims["aud"], str) or claims["iss"] != claims["sub"]:
-            raise TokenRefused("invalid_client", "audience or issuer")
-        jti, now = claims["jti"], self._clock().timestamp()
-        if not (isinstance(jti, str) and jti.isascii() and 1 <= len(jti) <= JTI_LONGEST):
-            raise TokenRefused("invalid_client", "jti")
+        """Check what only we can: freshness, life, and that the assertion was never used."""
         # The nonce says that it was signed just now; the device's clock is not asked (D08).
         if not self._nonces.fresh(claims.get("nonce")):
-            raise TokenRefused("use_nonce", "a fresh nonce from /api/v1/nonce is needed")
+            raise TokenRefused("use_nonce", "nonce")
         exp, iat = claims["exp"], claims.get("iat", claims["exp"])
-        if not (isinstance(exp, int) and isinstance(iat, int) and 0 <= exp - iat <= ASSERTION_SECONDS):
+        if not (_is_time(exp) and _is_time(iat) and 0 <= exp - iat <= ASSERTION_SECONDS):
             raise TokenRefused("invalid_client", "lifetime")
-        expires = datetime.fromtimestamp(now + 2 * ASSERTION_SECONDS, UTC)
+        jti = claims["jti"]
+        if not (isinstance(jti, str) and jti.isascii() and 1 <= len(jti) <= JTI_LONGEST):
+            raise TokenRefused("invalid_client", "jti")
+        # The id is remembered for longer than any instance can take the nonce for fresh.
+        expires = self._clock() + timedelta(seconds=2 * LIFE_SECONDS)
         try:
             self._assertions.insert(key(device_id), key(jti), {"expires": expires})
         except AlreadyThere as error:
             raise TokenRefused("invalid_client", "used before") from error
+
+
+def _is_time(value: object) -> bool:
+    """Say whether a claim is a NumericDate in whole seconds (RFC 7519 section 2); JSON's true is none."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -83,6 +83,7 @@ class Authorizations:
         browser: str,
         prompt: str = "select_account",
         login_hint: str | None = None,
+        claims: str | None = None,
         owner: str = "",
     ) -> str:
         """Begin an authorization for one browser and return Entra's address.
@@ -95,11 +96,14 @@ class Authorizations:
             browser: the secret in this browser's cookie.
             prompt: OpenID Connect's prompt.
             login_hint: the account, where it is already known to Microsoft's own pages.
+            claims: a claims challenge that the sign-in must answer (JSON).
             owner: the tenant whose key seals it. Empty while the tenant is a hint that nobody has proven: it must
                 not choose a key, nor have one made.
         """
         state = self._secret()
-        flow = self._entra.begin(tid, scopes, self._redirect_uri, state, prompt=prompt, login_hint=login_hint)
+        flow = self._entra.begin(
+            tid, scopes, self._redirect_uri, state, prompt=prompt, login_hint=login_hint, claims=claims
+        )
         handle = _hash(state)
         sealed = self._seal(owner, flow, handle, "flow")
         self._insert(handle, purpose, subject, browser, {"tid": tid, "owner": owner, "flow": sealed})

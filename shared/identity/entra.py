@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 GRAPH = "https://graph.microsoft.com/"
 """The resource in front of every scope, whatever host Graph is reached at."""
+TOKEN_MARGIN = 300.0
+"""Seconds that a held access token must still be good for, before it is used for a send."""
+CAPABILITIES = ["CP1"]
+"""We answer claims challenges, and get longer lived access tokens for it (continuous access evaluation)."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,10 @@ class Redeemed:
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, and MSAL's cache where fetching it changed the cache (else None)."""
+    """A new access token, and MSAL's cache with what came along with it."""
 
     access_token: str
-    cache: str | None
+    cache: str
 
 
 class Entra:
@@ -88,7 +92,15 @@ class Entra:
         return errors.classify(answer)
 
     def begin(
-        self, tid: str, scopes: Sequence[str], redirect_uri: str, state: str, *, prompt: str, login_hint: str | None
+        self,
+        tid: str,
+        scopes: Sequence[str],
+        redirect_uri: str,
+        state: str,
+        *,
+        prompt: str,
+        login_hint: str | None,
+        claims: str | None = None,
     ) -> dict[str, Any]:
         """Begin an authorization with code, PKCE and nonce; the answer comes by form_post.
 
@@ -110,6 +122,7 @@ class Entra:
                 prompt=prompt,
                 login_hint=login_hint,
                 response_mode="form_post",
+                claims_challenge=claims,
             )
         return flow
 
@@ -145,26 +158,53 @@ class Entra:
         )
         return Redeemed(account, granted(answer), cache.serialize(), answer["access_token"])
 
-    def token(self, tid: str, cache: str, scopes: Sequence[str]) -> Token:
-        """Return an access token from MSAL's cache, refreshed where it is too old.
+    def held_token(self, cache: str, scopes: Sequence[str], *, margin: float = TOKEN_MARGIN) -> str | None:
+        """Return an access token that MSAL's cache holds for these scopes, or None. Asks nobody.
 
-        Raises:
-            SignInRequired: the cache holds nothing for these scopes.
-            Fault: what Entra said, classified.
+        Args:
+            cache: MSAL's cache.
+            scopes: full addresses.
+            margin: seconds that it must still be good for.
         """
         import msal
 
-        held = msal.SerializableTokenCache()
-        held.deserialize(cache)
+        held = _cache(cache)
+        now = self._clock().timestamp()
+        kind = msal.TokenCache.CredentialType.ACCESS_TOKEN
+        for entry in held.search(kind, target=list(scopes), query={"client_id": self._client_id}, now=int(now)):
+            if float(entry["expires_on"]) - now > margin:
+                return str(entry["secret"])
+        return None
+
+    def refresh(self, tid: str, cache: str, scopes: Sequence[str], claims: str | None = None) -> Token:
+        """Fetch a new access token with the refresh token in MSAL's cache.
+
+        Args:
+            tid: the tenant that the tokens are of.
+            cache: MSAL's cache.
+            scopes: full addresses, of one resource.
+            claims: a claims challenge to answer (JSON).
+
+        Raises:
+            SignInRequired: the cache holds nothing to refresh with.
+            Fault: what Entra said, classified.
+        """
+        held = _cache(cache)
         with _speaking():
             app = self._app(tid, held)
             accounts = app.get_accounts()
-            answer = app.acquire_token_silent_with_error(list(scopes), accounts[0]) if accounts else None
+            answer = (
+                app.acquire_token_silent_with_error(
+                    list(scopes), accounts[0], force_refresh=True, claims_challenge=claims
+                )
+                if accounts
+                else None
+            )
         if answer is None:
             raise faults.SignInRequired("empty cache")
         if "error" in answer:
             raise errors.classify(answer)
-        return Token(answer["access_token"], held.serialize() if held.has_state_changed else None)
+        return Token(answer["access_token"], held.serialize())
 
     def _app(self, tid: str, cache: msal.TokenCache | None = None) -> msal.ConfidentialClientApplication:
         import msal
@@ -180,7 +220,16 @@ class Entra:
                 token_cache=cache,
                 http_client=self._session,
                 http_cache=self._http_cache,
+                client_capabilities=CAPABILITIES,
             )
+
+
+def _cache(serialized: str) -> msal.SerializableTokenCache:
+    import msal
+
+    cache = msal.SerializableTokenCache()
+    cache.deserialize(serialized)
+    return cache
 
 
 def granted(answer: Mapping[str, Any]) -> frozenset[str]:

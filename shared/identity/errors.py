@@ -14,7 +14,7 @@ from typing import Any
 
 from shared import faults
 
-_CODE = re.compile(r"[a-z_]{1,64}")
+_CODE = re.compile(r"[a-z_]{1,40}")
 _NUMBER = re.compile(r"AADSTS(\d{5,7})")
 
 _EXPIRED = {70008, 700082, 70043, 70044}
@@ -23,10 +23,11 @@ _BLOCKED = {
     50005, 50097, 50129, 50131, 50155, 50187, 500021, 500022, 500212, 500213, 50002,
 }  # fmt: skip
 _DISABLED = {50057, 500341, 50034, 51004}
-_NO_CONSENT = {65001, 65005, 650052, 650054, 650056, 650057, 7000112, 700016, 70001, 90093, 90094, 90095, 90099}
-_INTERACTION = {50072, 50074, 50076, 50078, 50079, 50158, 50055, 50144, 50125, 50135}
+_NO_CONSENT = {65001, 650052, 650054, 7000112, 700016, 70001, 90093, 90094, 90095, 90099}
+_MISREGISTERED = {65005, 650056, 650057}
+_INTERACTION = {16000, 50072, 50074, 50076, 50078, 50079, 50158, 50055, 50144, 50125, 50135}
 _OWN_CREDENTIAL = {50012, 50013, 500133, 700027, 7000215, 7000222, 7000218, 700025, 70021, 700229}
-_OTHER_TENANT = {50020, 90072, 16000}
+_OTHER_TENANT = {50020, 90072}
 _PASSING = {50033, 90006, 90012, 90024, 90033, 90055, 90090, 90091, 70012, 80001, 80002, 80005, 80012, 80014}
 
 
@@ -37,18 +38,19 @@ def classify(answer: Mapping[str, Any]) -> faults.Fault:
     numbers = _numbers(answer)
     note = " ".join([error, suberror, *map(str, sorted(numbers))]).strip()
     by_number: list[tuple[set[int], type[faults.Fault]]] = [
-        (_OWN_CREDENTIAL, faults.OwnCredentialRefused),
         ({50105}, faults.NotAssigned),
         (_BLOCKED, faults.BlockedByPolicy),
         (_DISABLED, faults.AccountDisabled),
         (_NO_CONSENT, faults.ConsentWithdrawn),
+        (_MISREGISTERED, faults.ServiceMisconfigured),
         ({500208}, faults.PersonalAccountNotAllowed),
         (_EXPIRED, faults.SignInExpired),
         (_INTERACTION, faults.InteractionRequired),
         ({65004}, faults.SignInDeclined),
     ]
     leaf: type[faults.Fault]
-    if error == "invalid_client":
+    # 650052 (no service principal of the resource) comes as invalid_client, and is the organisation's.
+    if numbers & _OWN_CREDENTIAL or (error == "invalid_client" and not numbers & _NO_CONSENT):
         leaf = faults.OwnCredentialRefused
     elif error in {"temporarily_unavailable", "server_error"} or numbers & _PASSING:
         leaf = faults.MicrosoftUnavailable
@@ -73,7 +75,7 @@ def classify(answer: Mapping[str, Any]) -> faults.Fault:
 
 
 def _word(given: object) -> str:
-    """Return an error code as it may be logged: through a browser anybody can send anything."""
+    """Return an error code as it may be logged: through a browser anybody can send anything (threats G13, G14)."""
     return given if isinstance(given, str) and _CODE.fullmatch(given) else ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,9 +21,10 @@ KEYS_GOOD_FOR = 24 * 3600.0
 """Seconds that a tenant's signing keys are used without asking again."""
 KEYS_ASKED_EVERY = 300.0
 """Seconds between two fetches because of an unknown key id (threat A09)."""
+KEYS_ASKED_AGAIN = 30.0
+"""Seconds between two fetches while they fail."""
 LEEWAY = 300
 """Seconds of difference allowed between our clock and Microsoft's."""
-PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,20 @@ class Account:
     guest: bool
 
 
+@dataclass
+class _Known:
+    """A tenant's keys by ``kid``; when they were fetched, and when last asked for (seconds of the epoch)."""
+
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    fetched: float = 0.0
+    asked: float = 0.0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the latest fetch brought nothing."""
+        return self.fetched != self.asked
+
+
 class SigningKeys:
     """Entra's signing keys per tenant. The last good set stays when a fetch fails.
 
@@ -58,41 +73,46 @@ class SigningKeys:
         self._get = get
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: dict[str, dict[str, Any]] = {}
-        self._asked: dict[str, float] = {}
+        self._known: dict[str, _Known] = {}
 
     def key(self, tid: str, kid: str) -> Any:
         """Return the public key ``kid`` of tenant ``tid``.
 
         Raises:
             ResponseNotExpected: the tenant has no such usable key.
+            MicrosoftUnavailable: it may have, but the keys cannot be fetched now.
         """
         now = self._clock().timestamp()
         with self._lock:
-            age = now - self._asked.get(tid, 0.0)
-            known = self._known.get(tid, {})
-            if (kid not in known and age > KEYS_ASKED_EVERY) or age > KEYS_GOOD_FOR:
-                self._asked[tid] = now
-                known = self._known[tid] = self._fetch(tid) or known
-        if kid not in known:
-            raise faults.ResponseNotExpected("unknown signing key")
-        return known[kid]
+            known = self._known.setdefault(tid, _Known())
+            pause = KEYS_ASKED_AGAIN if known.failing else KEYS_ASKED_EVERY
+            wanted = kid not in known.keys or now - known.fetched > KEYS_GOOD_FOR
+            if wanted and now - known.asked > pause:
+                known.asked = now
+                if fetched := self._fetch(tid):
+                    known.keys, known.fetched = fetched, now
+            if kid in known.keys:
+                return known.keys[kid]
+            if known.failing:
+                raise faults.MicrosoftUnavailable("signing keys", retry_after=KEYS_ASKED_AGAIN)
+        raise faults.ResponseNotExpected("unknown signing key")
 
     def _fetch(self, tid: str) -> dict[str, Any]:
+        """Return the usable keys; none where the fetch fails."""
         from jwt import PyJWK
         from jwt.exceptions import PyJWTError
 
         try:
             answer = self._get(f"{self._authority_url}/{tid}/discovery/v2.0/keys")
             listed = answer.json()["keys"] if answer.ok else []
-        except (requests.RequestException, ValueError, KeyError, TypeError):
+        except (requests.RequestException, faults.Passing, ValueError, KeyError, TypeError):
             return {}
         usable = {}
         for jwk in listed:
             try:
                 if jwk.get("kty") == "RSA" and jwk.get("use", "sig") == "sig":
                     usable[str(jwk["kid"])] = PyJWK(jwk, algorithm="RS256").key
-            except (PyJWTError, KeyError, AttributeError, ValueError):
+            except (PyJWTError, KeyError, AttributeError, ValueError, TypeError):
                 continue  # one key of a kind we do not know must not cost us the good ones (A08)
         return usable
 
@@ -107,6 +127,7 @@ def prove(
 
     Raises:
         ResponseNotExpected: signature, issuer, audience, nonce or time is not right.
+        MicrosoftUnavailable: the signing keys cannot be fetched now.
     """
     import jwt
 
@@ -144,16 +165,27 @@ def prove(
         name=str(claims.get("name", "")),
         username=username,
         wids=frozenset(str(role).lower() for role in wids) if isinstance(wids, list) else frozenset(),
-        guest=bool(claims.get("idp")) or claims.get("acct") == 1 or "#EXT#" in username,
+        guest=_is_guest(claims, tid, username),
     )
 
 
-def canonical(guid: str) -> str:
+def _is_guest(claims: Mapping[str, Any], tid: str, username: str) -> bool:
+    """Say whether the account is at home in another directory (Microsoft, "ID token claims reference").
+
+    ``idp`` is there for members, too, where the tenant federates; then it names the tenant itself.
+    """
+    own = (None, claims["iss"], f"https://sts.windows.net/{tid}/")
+    return claims.get("acct") == 1 or claims.get("idp") not in own or "#EXT#" in username.upper()
+
+
+def canonical(guid: Any) -> str:
     """Return a GUID in the one form we compare and store (lower case, dashes).
 
     Raises:
         ValueError: it is none.
     """
+    if not isinstance(guid, str):
+        raise ValueError("not a GUID")  # noqa: TRY004  (a claim of another type is a wrong value, no bug of ours)
     made = str(uuid.UUID(guid))
     if made != guid.lower():  # uuid.UUID also takes braces, urn: and no dashes
         raise ValueError("not a GUID")

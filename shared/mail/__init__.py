@@ -5,7 +5,8 @@ there is one transport: Microsoft Graph's sendMail. Does not own: tokens (handed
 state of a job (``scans``). It may import ``shared.faults`` and ``shared.texts``.
 """
 
-from shared.mail.graph import Graph, Mailbox
+from shared.mail.graph import Graph, Mailbox, TokenRejected
 from shared.mail.message import Message, clean, file_name
+from shared.mail.notices import Notices
 
-__all__ = ["Graph", "Mailbox", "Message", "clean", "file_name"]
+__all__ = ["Graph", "Mailbox", "Message", "Notices", "TokenRejected", "clean", "file_name"]

@@ -8,7 +8,9 @@ Sources: Microsoft Graph, "user: sendMail", "Microsoft Graph error responses and
 from __future__ import annotations
 
 import base64
+import io
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ SEND_SECONDS = 60
 REQUEST_LIMIT = 4 * 1024 * 1024
 """Bytes of one request to Graph."""
 LONGEST_WAIT = 24 * 3600.0
+_CLAIMS = re.compile(r'claims="([A-Za-z0-9+/_=-]{1,8192})"')
 _ACCEPTED, _UNAUTHORIZED, _FORBIDDEN, _TOO_LARGE, _THROTTLED, _UNAVAILABLE = 202, 401, 403, 413, 429, 503
 
 _FINAL: dict[str, type[faults.Fault]] = {
@@ -49,7 +52,6 @@ _FINAL: dict[str, type[faults.Fault]] = {
 _BY_STATUS: dict[int, type[faults.Fault]] = {
     _THROTTLED: faults.Throttled,
     _TOO_LARGE: faults.TooLarge,
-    _UNAUTHORIZED: faults.InteractionRequired,
     _FORBIDDEN: faults.SendDenied,
 }
 _WAIT: dict[type[faults.Fault], float] = {
@@ -70,6 +72,19 @@ class Mailbox:
     user_principal_name: str
 
 
+class TokenRejected(Exception):
+    """401: Graph did not take the access token; nothing was done.
+
+    Attributes:
+        claims: the claims challenge, as JSON, where there was one (Microsoft, "Claims challenges, claims requests
+            and client capabilities").
+    """
+
+    def __init__(self, claims: str | None) -> None:
+        super().__init__("claims challenge" if claims else "token rejected")
+        self.claims = claims
+
+
 class Graph:
     """Microsoft Graph, with somebody's delegated token per call.
 
@@ -87,6 +102,7 @@ class Graph:
         """Return whose mailbox ``token`` is for.
 
         Raises:
+            TokenRejected: another access token is needed.
             Passing: Graph cannot be reached or is busy.
             Fault: Graph refuses.
         """
@@ -105,23 +121,25 @@ class Graph:
             found = answer.json()
             mail = found.get("mail")
             return Mailbox(str(found["id"]).lower(), str(mail) if mail else None, str(found["userPrincipalName"]))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise faults.MicrosoftUnavailable("answer of /me", retry_after=30) from error
+        except (ValueError, KeyError, AttributeError, RecursionError):
+            raise faults.MicrosoftUnavailable("answer of /me", retry_after=30) from None
 
-    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes) -> None:
+    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes | None = None) -> None:
         """Send ``message`` from the mailbox to itself.
 
         Returning means that Graph has accepted it (202): submitted, not yet delivered.
 
         Raises:
+            TokenRejected: another access token is needed; nothing was sent.
             TooLarge: it does not fit into one request; nothing was sent.
             Passing: nothing was sent; try again when the fault says.
             OutcomeUnknown: it was handed over and no clear answer came.
             Fault: Graph refused; nothing was sent.
         """
-        body = self._body(mailbox, message, document)
-        if len(body) > REQUEST_LIMIT:
+        request = self._body(mailbox, message, document)
+        if len(request) > REQUEST_LIMIT:
             raise faults.TooLarge("request", limit=REQUEST_LIMIT * 3 // 4)
+        body = io.BytesIO(request)
         try:
             answer = self._session.post(
                 f"{self._url}/v1.0/me/sendMail",
@@ -129,21 +147,19 @@ class Graph:
                 headers={**self._headers(token), "Content-Type": "application/json"},
                 timeout=(CONNECT_SECONDS, SEND_SECONDS),
             )
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise faults.NoConnection(type(error).__name__, retry_after=30) from None
-        except requests.ConnectionError as error:
-            if _never_connected(error):
-                raise faults.NoConnection(type(error).__name__, retry_after=30) from None
-            raise faults.OutcomeUnknown(type(error).__name__) from None
         except requests.RequestException as error:
+            # The body is read piece by piece as it goes out. Before its last piece nothing can have been sent,
+            # whatever broke; after it nobody knows, even where it was TLS that broke.
+            if body.tell() < len(request):
+                raise faults.NoConnection(type(error).__name__, retry_after=30) from None
             raise faults.OutcomeUnknown(type(error).__name__) from None
         if answer.status_code == _ACCEPTED:
             return
-        if answer.status_code < requests.codes.bad_request or (
-            answer.status_code >= requests.codes.server_error and answer.status_code != _UNAVAILABLE
-        ):
+        status = answer.status_code
+        clear = status < requests.codes.server_error or status == _UNAVAILABLE or _known(answer) is not None
+        if status < requests.codes.bad_request or not clear:
             # 200 although not sent and 504 although sent have both been seen: nobody knows.
-            raise faults.OutcomeUnknown(f"status {answer.status_code}")
+            raise faults.OutcomeUnknown(f"status {status}")
         raise self._refusal(answer)
 
     @staticmethod
@@ -151,7 +167,16 @@ class Graph:
         return {"Authorization": f"Bearer {token}", "client-request-id": str(uuid.uuid4())}
 
     @staticmethod
-    def _body(mailbox: Mailbox, message: Message, document: bytes) -> bytes:
+    def _body(mailbox: Mailbox, message: Message, document: bytes | None) -> bytes:
+        attachments = [
+            {
+                "@odata.type": "#microsoft.graph.fileAttachment",
+                "name": message.attachment_name,
+                "contentType": message.attachment_type,
+                "contentBytes": base64.b64encode(content).decode(),
+            }
+            for content in ([] if document is None else [document])
+        ]
         # JSON and not MIME: no header is built from text, and it carries a third more per request.
         return json.dumps(
             {
@@ -160,28 +185,22 @@ class Graph:
                     "body": {"contentType": "Text", "content": message.text},
                     "toRecipients": [{"emailAddress": {"address": mailbox.address}}],
                     "internetMessageHeaders": [{"name": "x-to-my-email-job", "value": message.job}],
-                    "attachments": [
-                        {
-                            "@odata.type": "#microsoft.graph.fileAttachment",
-                            "name": message.attachment_name,
-                            "contentType": message.attachment_type,
-                            "contentBytes": base64.b64encode(document).decode(),
-                        }
-                    ],
+                    "attachments": attachments,
                 }
             }
         ).encode()
 
     def _refusal(self, answer: requests.Response) -> faults.Fault:
         """Classify a refusal by Graph's ``code`` first, then by status."""
-        codes = _codes(answer)
-        leaf = next((_FINAL[code] for code in codes if code in _FINAL), None)
+        if answer.status_code == _UNAUTHORIZED or _challenge(answer):
+            raise TokenRejected(_challenge(answer))
+        leaf = _known(answer)
         if leaf is None or answer.status_code == _THROTTLED:
             leaf = _BY_STATUS.get(answer.status_code, faults.Unexpected)
             if answer.status_code >= requests.codes.server_error:
                 leaf = faults.MicrosoftUnavailable
         return leaf(
-            f"status {answer.status_code} {' '.join(codes)}".strip(),
+            f"status {answer.status_code} {' '.join(_codes(answer))}".strip(),
             retry_after=self._retry_after(answer) or _WAIT.get(leaf),
             limit=REQUEST_LIMIT * 3 // 4,
         )
@@ -193,29 +212,39 @@ class Graph:
             return min(float(value), LONGEST_WAIT)
         try:
             wait = (parsedate_to_datetime(value) - self._clock()).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
         return min(max(wait, 0.0), LONGEST_WAIT)
 
 
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """Say whether the connection was not even made, so that nothing can have been sent."""
-    from urllib3.exceptions import MaxRetryError, NewConnectionError
+def _challenge(answer: requests.Response) -> str | None:
+    """Return the claims of a claims challenge: base64 of JSON in WWW-Authenticate, with insufficient_claims."""
+    header = answer.headers.get("WWW-Authenticate", "")
+    found = _CLAIMS.search(header) if "insufficient_claims" in header else None
+    if not found:
+        return None
+    try:
+        claims = base64.b64decode(found[1] + "=" * (-len(found[1]) % 4), altchars=b"-_").decode()
+        return claims if isinstance(json.loads(claims), dict) else None
+    except ValueError:
+        return None
 
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+def _known(answer: requests.Response) -> type[faults.Fault] | None:
+    """Return what a refusal means by its ``code``, where the code alone says so."""
+    return next((_FINAL[code] for code in _codes(answer) if code in _FINAL), None)
 
 
 def _codes(answer: requests.Response) -> list[str]:
     """Return ``error.code`` and the codes of its inner errors; anything else is no code."""
     try:
         node: Any = answer.json().get("error")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return []
     codes: list[str] = []
     while isinstance(node, Mapping) and len(codes) < 5:  # noqa: PLR2004
         code = node.get("code")
-        if isinstance(code, str) and code.isascii() and code.isalnum():
+        if isinstance(code, str) and code.isascii() and code.replace("_", "").isalnum():
             codes.append(code[:64])
         node = node.get("innerError") or node.get("innererror")
     return codes

@@ -15,7 +15,8 @@ NAME_LONGEST = 100
 """Characters, without the ending."""
 ENDINGS = {"application/pdf": ".pdf", "image/jpeg": ".jpg", "image/tiff": ".tif", "image/png": ".png"}
 _ALSO_FINE = {"image/jpeg": {".jpg", ".jpeg"}, "image/tiff": {".tif", ".tiff"}}
-_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+# Microsoft, "Naming Files, Paths, and Namespaces": with any ending too, and with superscript digits.
+_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,11 @@ class Message:
     """A mail to oneself. Build it with cleaned texts only (:func:`clean`, :func:`file_name`)."""
 
     job: str
-    """The scan's id, for the header ``x-to-my-email-job``."""
+    """What it is about, for the header ``x-to-my-email-job``: the scan's id, or a word of ours."""
     subject: str
     text: str
-    attachment_name: str
-    attachment_type: str
+    attachment_name: str = ""
+    attachment_type: str = ""
 
 
 def clean(text: str, longest: int) -> str:
@@ -38,14 +39,15 @@ def clean(text: str, longest: int) -> str:
     broken up all the same, for readers that decode twice.
     """
     kept = []
-    for character in unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8")):
+    for character in text:
         kind = unicodedata.category(character)
         if kind in {"Cc", "Zl", "Zp", "Zs"}:
             kept.append(" ")
         elif kind[0] != "C":
             kept.append(character)
-    line = " ".join("".join(kept).replace("=?", "= ?").split())
-    return line[:longest].rstrip()
+    # Only now: what stood between a letter and its accent may have gone.
+    line = unicodedata.normalize("NFC", "".join(kept))
+    return " ".join(line.replace("=?", "= ?").split())[:longest].rstrip()
 
 
 def file_name(name: str, media_type: str, otherwise: str) -> str:

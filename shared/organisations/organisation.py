@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared import faults
 from shared.organisations.ranges import RANGES, Range
@@ -28,6 +29,8 @@ class Organisation:
     """Whether an ordinary person's sign-in has confirmed the consent for everybody."""
     proven_by: str
     """The account whose token proved the consent, for showing."""
+    sign_in_days: int | None
+    """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
 
     def require_consent(self) -> Range:
         """Return the consented range.
@@ -53,7 +56,7 @@ class Organisations:
     def get(self, tid: str) -> Organisation:
         """Return the organisation; one that nobody has consented for has consent ``none``."""
         row = self._table.get(key(tid), ROW)
-        values: Mapping[str, Value] = row.values if row else {}
+        values: Mapping[str, Any] = row.values if row else {}
         return Organisation(
             tid=tid,
             name=str(values.get("name", "")),
@@ -61,6 +64,7 @@ class Organisations:
             range=RANGES.get(str(values.get("range", ""))),
             confirmed=bool(values.get("confirmed", False)),
             proven_by=str(values.get("proven_by", "")),
+            sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
         )
 
     def consented(self, tid: str, *, name: str, consented_range: Range, proven_by: str, oid: str) -> None:
@@ -78,6 +82,10 @@ class Organisations:
             self._table.insert(key(tid), ROW, values)
         except AlreadyThere:
             self._table.change(key(tid), ROW, lambda _: values)
+
+    def set_sign_in_days(self, tid: str, days: int | None) -> None:
+        """Set the policy on how long a sign-in lives; it counts from each person's next sign-in."""
+        self._table.change(key(tid), ROW, lambda _: {"sign_in_days": days})
 
     def confirm(self, tid: str, oid: str) -> None:
         """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared import faults, texts
+from shared.mail import TokenRejected
 from shared.storage import AlreadyThere, Row, Table, key
 
 if TYPE_CHECKING:
@@ -89,9 +90,11 @@ class People:
         person = self._pinned(device.tid, device.group, user_id)
         if person is None:
             raise faults.SignInRequired("not pinned")
-        grant = self._grants.status(person.tid, person.oid)
-        if not grant.usable:
-            raise faults.BY_REASON[grant.reason or faults.SignInRequired.reason]("grant")
+        grant = self._grants.get(person.tid, person.oid)
+        if grant is None:
+            raise faults.SignInRequired("no grant")
+        if grant.ended:
+            raise faults.BY_REASON[grant.ended]("ended earlier")
         return person
 
     def status(self, device: Device, user_id: str) -> UserStatus:
@@ -131,7 +134,17 @@ class People:
         self._require_pending(handoff)
         tid = handoff.task["tid"]
         scopes = self._organisations.get(tid).require_consent().scopes
-        return self._authorizations.begin(STORY, handoff.id, tid=tid, scopes=scopes, browser=browser, owner=tid)
+        pinned = self._pinned(tid, handoff.task["group"], handoff.task["user"])
+        grant = self._grants.get(tid, pinned.oid) if pinned else None
+        return self._authorizations.begin(
+            STORY,
+            handoff.id,
+            tid=tid,
+            scopes=scopes,
+            browser=browser,
+            claims=grant.claims if grant else None,
+            owner=tid,
+        )
 
     def finish(self, finished: Finished) -> str:
         """Entra has answered and the browser is the same: check who it is, and let the panel confirm.
@@ -170,7 +183,8 @@ class People:
     def _activate(self, handoff: Handoff) -> None:
         task, oid = handoff.task, handoff.result["oid"]
         self._pin(task["tid"], task["group"], task["user"], oid, handoff.account_hint or "")
-        self._grants.store(task["tid"], oid, handoff.result["cache"])
+        days = self._organisations.get(task["tid"]).sign_in_days
+        self._grants.store(task["tid"], oid, handoff.result["cache"], locale=task["locale"], days=days)
         self._organisations.confirm(task["tid"], oid)
 
     def _check(self, handoff: Handoff, redeemed: Redeemed) -> str:
@@ -184,7 +198,10 @@ class People:
         pinned = self._pinned(task["tid"], task["group"], task["user"])
         if pinned is not None and pinned.oid != account.oid:
             raise faults.WrongAccount("pinned")
-        mailbox = self._graph.me(redeemed.access_token)
+        try:
+            mailbox = self._graph.me(redeemed.access_token)
+        except TokenRejected:
+            raise faults.MicrosoftUnavailable("a fresh token was rejected", retry_after=30) from None
         if mailbox.oid != account.oid:
             raise faults.ResponseNotExpected("token of another account")
         if pinned is None and not any(

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from shared import faults, texts
 from shared.faults import N_, Action
-from shared.mail.message import SUBJECT_LONGEST, Message, clean, file_name
+from shared.mail import Message, TokenRejected, clean, file_name
+from shared.mail.message import SUBJECT_LONGEST
 from shared.scans.jobs import FINAL, RESTING, Job, Jobs
 from shared.storage import Blobs, Changed, Gone, Queue, Value
 
@@ -153,6 +154,17 @@ class Delivery:
     def _send(self, job: Job) -> None:
         scopes = self._organisations.get(job.tid).require_consent().mail_scopes
         token = self._grants.access_token(job.tid, job.oid, scopes)
+        try:
+            self._send_with(token, job)
+        except TokenRejected as rejected:
+            # Revoked before its time, or a claims challenge: once more, with another token.
+            token = self._grants.access_token(job.tid, job.oid, scopes, refused=token, claims=rejected.claims)
+            try:
+                self._send_with(token, job)
+            except TokenRejected:
+                raise faults.MicrosoftUnavailable("a fresh token was rejected") from None
+
+    def _send_with(self, token: str, job: Job) -> None:
         mailbox = self._graph.me(token)
         if mailbox.oid != job.oid:
             raise faults.Unexpected("token of another account")

@@ -35,6 +35,7 @@ TABLES = (
     "assertions",
     "people",
     "grants",
+    "renewals",
     "handoffs",
     "authorizations",
     "jobs",

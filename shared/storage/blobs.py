@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-from shared.storage.errors import Gone, speaking
+from shared.storage.errors import Changed, Gone, speaking
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -34,10 +34,17 @@ class Blobs:
         """
         from azure.core import MatchConditions
 
-        with speaking():
-            yield from self._client.download_blob(
-                name, etag=etag, match_condition=MatchConditions.IfNotModified
-            ).chunks()
+        try:
+            with speaking():
+                yield from self._client.download_blob(
+                    name, etag=etag, match_condition=MatchConditions.IfNotModified
+                ).chunks()
+        except Changed:
+            # To If-Match on a blob that is gone Azure answers 404 and Azurite 412.
+            with speaking():
+                if self._client.get_blob_client(name).exists():
+                    raise
+            raise Gone from None
 
     def delete(self, name: str) -> None:
         """Delete the blob; one that is not there is fine."""

@@ -20,7 +20,8 @@ class Gone(Exception):
     """There is no such row or blob (any more)."""
 
 
-CONFLICT, PRECONDITION_FAILED, NOT_FOUND = 409, 412, 404
+_NOT_SET_UP = ("TableNotFound", "QueueNotFound", "ContainerNotFound")
+"""A 404 for the place and not for the thing in it: to the callers it must not look like an empty place."""
 
 
 @contextmanager
@@ -31,7 +32,8 @@ def speaking() -> Iterator[None]:
         AlreadyThere: 409.
         Changed: 412.
         Gone: 404.
-        StorageUnavailable: no connection, a time-out, 429 or 5xx after the SDK's own retries.
+        StorageUnavailable: no connection, a time-out, 429 or 5xx after the SDK's own retries; or the account
+            refuses us or is not set up.
     """
     from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 
@@ -39,13 +41,13 @@ def speaking() -> Iterator[None]:
         yield
     except HttpResponseError as error:
         match error.status_code:
-            case 404:
+            case 404 if not any(code in str(error) for code in _NOT_SET_UP):
                 raise Gone from error
             case 409:
                 raise AlreadyThere from error
             case 412:
                 raise Changed from error
-            case 429 | 500 | 502 | 503 | 504 | None:
+            case 401 | 403 | 404 | 429 | 500 | 502 | 503 | 504 | None:
                 raise StorageUnavailable(f"status {error.status_code}", retry_after=5) from error
             case _:
                 raise

@@ -7,14 +7,16 @@ wrote last is then told by ``op``.
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared.faults import StorageUnavailable
 from shared.storage.errors import AlreadyThere, Changed, Gone, speaking
-from shared.storage.keys import key
 
 if TYPE_CHECKING:
     from azure.data.tables import TableClient
@@ -23,6 +25,8 @@ Value = str | int | bool | float | bytes | datetime
 """What a column holds. int is 32 bits; bytes at most 64 KiB; None removes the column."""
 
 CHANGE_TRIES = 8
+FIRST_STEP_BACK = 16
+"""Milliseconds at most after the first lost race, doubled after each."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,19 @@ class Table:
         try:
             with speaking():
                 self._client.submit_transaction([("create", entity) for entity in entities])
-        except (AlreadyThere, StorageUnavailable):
+        except AlreadyThere:
+            # All or none: one that is ours says that all are.
+            if not any(self._is_mine(entity) for entity in entities):
+                raise
+        except StorageUnavailable:
             self._settle(entities[0])
+
+    def put(self, partition: str, row: str, values: Mapping[str, Value | None]) -> None:
+        """Write a row whether it exists or not. For rows that nobody contends."""
+        from azure.data.tables import UpdateMode
+
+        with speaking():
+            self._client.upsert_entity(self._entity(partition, row, values), mode=UpdateMode.REPLACE)
 
     def replace(self, old: Row, values: Mapping[str, Value | None]) -> Row:
         """Replace the columns of ``old`` with ``values``, if nobody has written it since it was read.
@@ -106,10 +121,12 @@ class Table:
                     entity, mode=UpdateMode.REPLACE, etag=old.etag, match_condition=MatchConditions.IfNotModified
                 )
         except (Changed, StorageUnavailable) as error:
-            try:
-                return self._settle(entity)
-            except AlreadyThere:
-                raise Changed from error
+            found = self.get(old.partition, old.row)
+            if found is not None and found.get("op") == entity["op"]:
+                return found
+            if found is not None and found.etag == old.etag:
+                raise StorageUnavailable("not written", retry_after=5) from error
+            raise Changed from error
         except Gone as error:
             raise Changed from error
         return _read(entity, answer["etag"])
@@ -127,7 +144,7 @@ class Table:
             Gone: there is no such row.
             StorageUnavailable: the row was contended :data:`CHANGE_TRIES` times.
         """
-        for _ in range(CHANGE_TRIES):
+        for attempt in range(CHANGE_TRIES):
             old = self.get(partition, row)
             if old is None:
                 raise Gone
@@ -137,7 +154,8 @@ class Table:
             try:
                 return self.replace(old, {**old.values, **changes})
             except Changed:
-                continue
+                # Who lost together must not run together again (threat R11).
+                time.sleep(secrets.randbelow(FIRST_STEP_BACK << attempt) / 1000)
         raise StorageUnavailable("contended", retry_after=1)
 
     def delete(self, partition: str, row: str) -> None:
@@ -163,18 +181,19 @@ class Table:
                     return
                 yield _read(entity, entity.metadata["etag"])
 
-    def under(self, *parts: str) -> Iterator[Row]:
-        """Yield the rows of all partitions whose keys begin with ``parts`` (see :func:`key`); without any, every row.
-
-        Reads as many rows as there are: for upkeep, not for requests.
-        """
-        first = key(*parts)
-        # "}" comes right after "|", which joins the parts.
-        span = {"first": f"{first}|", "last": f"{first}}}"} if parts else {"first": "", "last": "\uffff"}
+    def every(self) -> Iterator[Row]:
+        """Yield every row of the table, by partition and row: for upkeep of small tables, not for requests."""
         with speaking():
-            for entity in self._client.query_entities(
-                "PartitionKey ge @first and PartitionKey lt @last", parameters=span
-            ):
+            for entity in self._client.list_entities():
+                yield _read(entity, entity.metadata["etag"])
+
+    def up_to(self, partition: str, limit: int) -> Iterator[Row]:
+        """Yield the rows of all partitions up to and including ``partition``, in order, at most ``limit``."""
+        with speaking():
+            found = self._client.query_entities(
+                "PartitionKey le @partition", parameters={"partition": partition}, results_per_page=min(limit, 1000)
+            )
+            for entity in islice(found, limit):
                 yield _read(entity, entity.metadata["etag"])
 
     def expired(self, now: datetime) -> Iterator[Row]:
@@ -188,10 +207,14 @@ class Table:
         return {**kept, "op": self._new_id(), "PartitionKey": partition, "RowKey": row}
 
     def _settle(self, entity: Mapping[str, Any]) -> Row:
-        """Say after a conflict or an ambiguous answer whether this very write happened."""
+        """Say after a conflict or an ambiguous answer whether this very insert happened."""
         found = self.get(entity["PartitionKey"], entity["RowKey"])
-        if found is not None and found.get("op") == entity["op"]:
-            return found
         if found is None:
             raise StorageUnavailable("not written", retry_after=5)
-        raise AlreadyThere
+        if found.get("op") != entity["op"]:
+            raise AlreadyThere
+        return found
+
+    def _is_mine(self, entity: Mapping[str, Any]) -> bool:
+        found = self.get(entity["PartitionKey"], entity["RowKey"])
+        return found is not None and found.get("op") == entity["op"]

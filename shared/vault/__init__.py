@@ -5,7 +5,8 @@ one machine), and one grant per person: MSAL's cache, sealed with its row as ass
 that imports the cipher, and the only one that talks to Key Vault.
 
 Does not own: what is said to Entra (``identity`` is handed in, and so is the token for Key Vault), who a
-person is at a printer (``people``). It may import ``shared.faults``, ``shared.storage``, ``shared.outbound``.
+person is at a printer (``people``). It may import ``shared.faults``, ``shared.storage``,
+``shared.outbound`` and ``shared.texts``.
 
 ::
 
@@ -21,7 +22,9 @@ A grant's life::
        ^________|__________|               a new sign-in replaces it whole
 """
 
-from shared.vault.grants import Grants, GrantStatus
+from shared.vault.grants import Grant, Grants
+from shared.vault.keep_alive import KeepAlive
+from shared.vault.renewals import Renewals
 from shared.vault.sealing import SERVICE, SealBroken, Sealer
 
-__all__ = ["SERVICE", "GrantStatus", "Grants", "SealBroken", "Sealer"]
+__all__ = ["SERVICE", "Grant", "Grants", "KeepAlive", "Renewals", "SealBroken", "Sealer"]

@@ -110,7 +110,7 @@ class DataKeys:
 
     def all(self) -> Iterator[DataKey]:
         """Yield every version of every tenant, in order. Reads the whole table."""
-        return (_read(row) for row in self._table.under())
+        return (_read(row) for row in self._table.every())
 
     def versions(self, tid: str) -> list[DataKey]:
         """Return the tenant's versions as they are now, the newest last."""

@@ -1,0 +1,101 @@
+"""Keeping sleeping sign-ins alive, and telling people before one ends.
+
+Runs every minute and takes what is due, at most :data:`AT_MOST` people, so that nobody's day brings a storm
+(R29). It may be cut off anywhere and run twice at once: each person stands alone, and the lease in his grant
+lets one refresh through (R30, R31).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared import faults
+from shared.vault.grants import NOTICE, Grant, Grants
+from shared.vault.renewals import Renewals
+
+if TYPE_CHECKING:
+    from shared.organisations import Organisations
+
+AT_MOST = 60
+"""People per run; 86,400 a day."""
+RUN_SECONDS = 45
+"""A run stops taking more after this; the next one goes on."""
+
+log = logging.getLogger(__name__)
+
+Notice = Callable[[Grant, str], None]
+
+
+class KeepAlive:
+    """Renews what is due.
+
+    Args:
+        renewals: knows what is due.
+        grants: renews.
+        organisations: says which scopes, and whether the organisation is paused.
+        notice: sends a person the mail that his sign-in will end; gets his grant and an access token.
+        clock: the time now.
+    """
+
+    def __init__(
+        self,
+        renewals: Renewals,
+        grants: Grants,
+        organisations: Organisations,
+        notice: Notice,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._renewals = renewals
+        self._grants = grants
+        self._organisations = organisations
+        self._notice = notice
+        self._clock = clock
+
+    def run(self) -> int:
+        """Look after up to :data:`AT_MOST` people that are due; returns how many."""
+        until = self._clock() + timedelta(seconds=RUN_SECONDS)
+        count = 0
+        for due in list(self._renewals.due(AT_MOST)):
+            if self._clock() >= until:
+                break
+            grant = self._grants.get(due.tid, due.oid)
+            if grant is None or grant.due != due.place:
+                if self._renewals.left_over(due):
+                    self._renewals.forget(due.place)
+                continue
+            self._look_after(grant)
+            count += 1
+        return count
+
+    def _look_after(self, grant: Grant) -> None:
+        now = self._clock()
+        try:
+            if grant.ends is not None and now >= grant.ends:
+                self._grants.end(grant.tid, grant.oid, faults.SignInExpired)
+                return
+            scopes = self._organisations.get(grant.tid).require_consent().mail_scopes
+            self._grants.renew(grant.tid, grant.oid, scopes)
+            if grant.ends is not None and now >= grant.ends - NOTICE and not grant.notified:
+                self._tell(grant, self._grants.access_token(grant.tid, grant.oid, scopes))
+        except faults.PersonMust as fault:
+            log.warning("a sleeping sign-in of tenant %s has ended: %s", grant.tid, fault)
+        except faults.Fault as fault:
+            log.warning("a renewal in tenant %s is put off: %s", grant.tid, fault)
+            if isinstance(fault, faults.ConsentWithdrawn):
+                self._organisations.withdraw(grant.tid)
+            self._grants.postpone(grant.tid, grant.oid)
+
+    def _tell(self, grant: Grant, token: str) -> None:
+        """Tell the person once. Rather once too few than twice: it is written down before it is sent."""
+        if not self._grants.notified(grant.tid, grant.oid, told=True):
+            return
+        try:
+            self._notice(grant, token)
+        except faults.Unknown:
+            return
+        except faults.Fault:
+            self._grants.notified(grant.tid, grant.oid, told=False)
+            raise
