@@ -110,7 +110,7 @@ class DataKeys:
 
     def all(self) -> Iterator[DataKey]:
         """Yield every version of every tenant, in order. Reads the whole table."""
-        return (_read(row) for row in self._table.every())
+        return (_read(row["tid"], row) for row in self._table.every())
 
     def versions(self, tid: str) -> list[DataKey]:
         """Return the tenant's versions as they are now, the newest last."""
@@ -141,7 +141,7 @@ class DataKeys:
 
         def rewrapped(row: Row) -> Mapping[str, Value | None] | None:
             nonlocal count
-            old = _read(row)
+            old = _read(tid, row)
             if old.wrapped is None or (old.wrapped.wrapped_with == current and old.mac == self._mac(old)):
                 return None
             data_key = self._plain(old)
@@ -208,7 +208,7 @@ class DataKeys:
             read, ring = self._rings.get(tid, (None, []))
         now = self._clock()
         if read is None or fresh or now - read >= RING_LIFE:
-            ring = [_read(row) for row in self._table.query(key(tid))]
+            ring = [_read(tid, row) for row in self._table.query(key(tid))]
             for found in ring:
                 if found.wrapped is None:
                     self._unwrapped.forget(found.id)
@@ -239,6 +239,6 @@ def _row(version: int) -> str:
     return f"{version:08d}"
 
 
-def _read(row: Row) -> DataKey:
+def _read(tid: str, row: Row) -> DataKey:
     wrapped = None if row.get("destroyed") else WrappedKey(row["wrapped_with"], row["wrapped"])
-    return DataKey(row["tid"], int(row.row), row.get("key_id", b""), row["created"], wrapped, row.get("mac", b""))
+    return DataKey(tid, int(row.row), row.get("key_id", b""), row["created"], wrapped, row.get("mac", b""))
