@@ -34,7 +34,10 @@ def identity(vault: Any, *, header: str | None = None, **asked: str) -> requests
     """Ask the identity endpoint for a token, as the platform's documentation says."""
     query = {"api-version": "2019-08-01", "resource": RESOURCE, "client_id": IDENTITY} | asked
     proof = vault.cloud.managed_identities.header if header is None else header
-    return requests.get(f"{vault.url}/msi/token", query, headers={"X-IDENTITY-HEADER": proof}, timeout=10)
+    answer: requests.Response = vault.session.get(
+        f"{vault.base}/msi/token", query, headers={"X-IDENTITY-HEADER": proof}, timeout=10
+    )
+    return answer
 
 
 def bearer(vault: Any, resource: str = RESOURCE) -> dict[str, str]:
@@ -44,15 +47,17 @@ def bearer(vault: Any, resource: str = RESOURCE) -> dict[str, str]:
 
 def get(vault: Any, headers: dict[str, str], query: dict[str, str] = NOW) -> requests.Response:
     """Read the key."""
-    return requests.get(vault.url + KEY_PATH, query, headers=headers, timeout=10)
+    answer: requests.Response = vault.session.get(vault.base + KEY_PATH, query, headers=headers, timeout=10)
+    return answer
 
 
 def unwrap(vault: Any, value: bytes, version: str = "", alg: str = "RSA-OAEP-256") -> requests.Response:
     """Unwrap with a version, the newest where none is given."""
     named = version or vault.cloud.key_vault.version().name
     body = {"alg": alg, "value": base64.urlsafe_b64encode(value).decode().rstrip("=")}
-    url = f"{vault.url}{KEY_PATH}/{named}/unwrapkey"
-    return requests.post(url, params=NOW, json=body, headers=bearer(vault), timeout=10)
+    url = f"{vault.base}{KEY_PATH}/{named}/unwrapkey"
+    answer: requests.Response = vault.session.post(url, params=NOW, json=body, headers=bearer(vault), timeout=10)
+    return answer
 
 
 def test_what_the_public_part_wraps_the_vault_unwraps(vault: Any) -> None:
@@ -62,7 +67,7 @@ def test_what_the_public_part_wraps_the_vault_unwraps(vault: Any) -> None:
         return int.from_bytes(base64.urlsafe_b64decode(text + "=="), "big")
 
     key = get(vault, bearer(vault)).json()["key"]
-    assert key["kid"] == f"{vault.url}{KEY_PATH}/{vault.cloud.key_vault.version().name}"
+    assert key["kid"] == f"{vault.base}{KEY_PATH}/{vault.cloud.key_vault.version().name}"
     public = RSAPublicNumbers(number(key["e"]), number(key["n"])).public_key()
     answer = unwrap(vault, public.encrypt(b"data key", OAEP(MGF1(SHA256()), SHA256(), None)))
     assert answer.json() == {"kid": key["kid"], "value": base64.urlsafe_b64encode(b"data key").decode().rstrip("=")}
