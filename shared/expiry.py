@@ -28,6 +28,9 @@ def expire(storage: Storage, now: datetime) -> None:
         if count:
             log.info("%d expired rows deleted from %s", count, name)
     documents = storage.blobs("documents")
+    orphans = 0
     for blob in documents.older_than(now - ORPHAN_AFTER):
         documents.delete(blob)
-        log.warning("an orphaned document was deleted")
+        orphans += 1
+    if orphans:
+        log.warning("%d orphaned documents deleted", orphans)

@@ -520,9 +520,10 @@ class DocumentMismatch(DocumentRefused):
 
 
 class DocumentMissing(DocumentRefused):
-    """The stored body is gone."""
+    """The stored body is gone: our own fault, whatever deleted it."""
 
     reason = "document_missing"
+    code = 360
     who = Who.OPERATOR
     status = 410
     title = N_("The scan is no longer there")

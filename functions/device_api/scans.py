@@ -17,7 +17,7 @@ from functions.device_api.enrolment import KINDS
 from functions.device_api.handoffs import about
 from shared import faults
 from shared.devices import Device
-from shared.scans import FINAL, Job, Manifest
+from shared.scans import CURSOR, FINAL, Job, Manifest
 
 LONGEST_WAIT = 20
 LOOK_EVERY = 0.7
@@ -54,7 +54,7 @@ async def scan(request: Request, rooms: Rooms, device: Caller) -> bodies.ScanSta
     """Hand over a scan with its bytes. The same id with the same manifest again answers as the first time."""
     if "content-length" not in request.headers:
         raise faults.LengthRequired
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise faults.UnsupportedMediaType("multipart/form-data")
     async with request.form(max_files=2, max_fields=1, max_part_size=JSON_LIMIT) as form:
         manifest = await _manifest(form.get("manifest"), device)
@@ -91,7 +91,7 @@ async def scan_state(
 @router.get("/scans", response_model_exclude_none=True)
 def history(request: Request, rooms: Rooms, device: Caller, cursor: str = "") -> bodies.History:
     """The device's job history, newest first."""
-    if len(cursor) > 32 or not (cursor.isdecimal() or not cursor):  # noqa: PLR2004
+    if cursor and not CURSOR.fullmatch(cursor):
         raise faults.InvalidRequest("cursor")
     jobs, more = rooms.jobs.history(device.id, cursor, PAGE)
     return bodies.History(scans=[_scan_state(request, device, job) for job in jobs], cursor=more)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from shared import faults
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
 
+ROW = "guesses"
 WINDOW = timedelta(minutes=5)
 WRONG_PER_NETWORK = 20
 """Wrong codes per window from one /24 (IPv4) or /48 (IPv6)."""
@@ -17,43 +19,43 @@ WRONG_IN_ALL = 500
 
 
 class Guesses:
-    """Counts wrong codes. Fails closed: who cannot be counted is refused."""
+    """Counts guesses before they are looked at, and takes the right ones back.
+
+    Counted afterwards, any number of guesses at once would pass the limit. Fails closed: who cannot be
+    counted is refused.
+    """
 
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
         self._table = table
         self._clock = clock
 
-    def allow(self, address: str) -> None:
-        """Let a guess pass, or not.
+    def count(self, address: str) -> None:
+        """Count a guess that is about to be looked at.
 
         Raises:
-            TooManyRequests: there were too many wrong ones.
+            TooManyRequests: it is one too many.
         """
         for row, limit in self._counters(address):
-            counter = self._table.get(row, "guesses")
-            if counter is not None and counter["wrong"] >= limit:
-                raise faults.TooManyRequests("codes", retry_after=WINDOW.total_seconds())
 
-    def wrong(self, address: str) -> None:
-        """Count a wrong guess.
+            def count(counter: Row, limit: int = limit) -> Mapping[str, Value | None]:
+                if counter["wrong"] >= limit:
+                    raise faults.TooManyRequests("codes", retry_after=WINDOW.total_seconds())
+                return {"wrong": counter["wrong"] + 1}
 
-        Raises:
-            TooManyRequests: it was one too many.
-        """
-
-        def count(row: Row) -> Mapping[str, Value | None]:
-            return {"wrong": row["wrong"] + 1}
-
-        for row, limit in self._counters(address):
             try:
-                counter = self._table.change(row, "guesses", count)
+                self._table.change(row, ROW, count)
             except Gone:
                 try:
-                    counter = self._table.insert(row, "guesses", {"wrong": 1, "expires": self._clock() + 2 * WINDOW})
+                    self._table.insert(row, ROW, {"wrong": 1, "expires": self._clock() + 2 * WINDOW})
                 except AlreadyThere:
-                    counter = self._table.change(row, "guesses", count)
-            if counter["wrong"] > limit:
-                raise faults.TooManyRequests("codes", retry_after=WINDOW.total_seconds())
+                    self._table.change(row, ROW, count)
+
+    def right(self, address: str) -> None:
+        """Take a guess back: it was right."""
+        for row, _ in self._counters(address):
+            # A count that stays is on the safe side.
+            with suppress(Gone, faults.StorageUnavailable):
+                self._table.change(row, ROW, lambda counter: {"wrong": max(0, counter["wrong"] - 1)})
 
     def _counters(self, address: str) -> list[tuple[str, int]]:
         window = str(int(self._clock().timestamp() // WINDOW.total_seconds()))

@@ -27,6 +27,8 @@ SLOWER_BY = 5
 """Seconds; RFC 8628 section 3.5."""
 CODE_RESTS = timedelta(hours=24)
 """A code is not given out again before."""
+REMEMBERED = timedelta(hours=1)
+"""How long the page and the panel can still ask how it ended. What an OK never came for goes with the row."""
 ROW = "handoff"
 _ID_BYTES, _MAC_BYTES = 16, 16
 _OPEN = {"pending", "confirm"}
@@ -52,6 +54,18 @@ class Handoff:
     """What the browser's side brought for the panel's OK (sealed in the row); forgotten afterwards."""
     outcome: str
     """What stays to be shown on the page: no secret."""
+
+    def require_pending(self) -> None:
+        """Let the browser's side go on.
+
+        Raises:
+            Fault: it has ended, and this is how.
+            WrongState: the browser's side is done.
+        """
+        if self.status in {"expired", "denied"}:
+            raise faults.BY_REASON[self.reason or faults.SignInTimedOut.reason]("ended")
+        if self.status != "pending":
+            raise faults.WrongState(self.status)
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,7 @@ class Handoffs:
                 "status": "pending",
                 "interval": INTERVAL,
                 "ends": expires,
-                "expires": expires + CODE_RESTS,
+                "expires": expires + LIFE + REMEMBERED,
                 "task": self._seal(tid, task, handoff_id, "task", anew=True),
             },
         )
@@ -158,16 +172,16 @@ class Handoffs:
             address: where he is, for the limit on guesses.
 
         Raises:
-            LinkUnknown: there is no such code; counted as a wrong guess.
+            LinkUnknown: there is no such code, or it has served; counted as a wrong guess.
             TooManyRequests: too many wrong guesses from there.
         """
-        self._guesses.allow(address)
+        self._guesses.count(address)
         code = normal_code(typed)
         row = self._table.get(self._code_place(code), "code") if code else None
         handoff = self._table.get(key(row["handoff"]), ROW) if row else None
-        if row is None or handoff is None or self._clock() >= handoff["ends"]:
-            self._guesses.wrong(address)
+        if row is None or handoff is None or self._status(handoff) != "pending":
             raise faults.LinkUnknown("code")
+        self._guesses.right(address)
         return str(handoff["story"]), self._link(row["handoff"])
 
     def poll(self, handoff_id: str, device_id: str, story: str) -> Handoff:
@@ -198,12 +212,12 @@ class Handoffs:
         """The browser's side is done: the panel may confirm. Exactly one call succeeds (threat B18).
 
         Raises:
-            SignInTimedOut: it expired, or was cancelled at the panel meanwhile (threat B11).
+            Fault: it expired, or was cancelled at the panel meanwhile (threat B11).
+            WrongState: another browser was faster.
         """
 
         def done(row: Row) -> Mapping[str, Value | None]:
-            if self._status(row) != "pending":
-                raise faults.SignInTimedOut(self._status(row))
+            self._read(handoff_id, row).require_pending()
             # The person at the panel gets the full time again, to press OK.
             return {
                 "status": "confirm",
@@ -247,19 +261,31 @@ class Handoffs:
         Raises:
             NotFound: unknown, or another device's.
             WrongState: there is nothing to confirm (yet, or any more).
+            PersonMust: ``carry_out`` refused it; the handoff has ended with that.
         """
-        row = self._row_of(handoff_id, device_id, story)
-        status = self._status(row)
-        if status == "active":
+
+        def agree(row: Row) -> Mapping[str, Value | None] | None:
+            status = self._status(row)
+            if status == "active":
+                return None
+            if status != "confirm":
+                raise faults.WrongState(status)
+            # From here on it cannot be cancelled any more.
+            return {"agreed": True}
+
+        row = self._change_of(handoff_id, device_id, story, agree)
+        if row["status"] == "active":
             return self._read(handoff_id, row)
-        if status != "confirm":
-            raise faults.WrongState(status)
-        carry_out(self._read(handoff_id, row))
-        return self._finish(handoff_id)
+        try:
+            carry_out(self._read(handoff_id, row))
+        except faults.PersonMust as fault:
+            self._end(handoff_id, "denied", fault.reason)
+            raise
+        return self._end(handoff_id, "active")
 
     def confirm_in_browser(self, handoff_id: str) -> Handoff:
         """A handoff without a panel needs no OK: it is active as soon as the browser is done."""
-        return self._finish(handoff_id)
+        return self._end(handoff_id, "active")
 
     def cancel(self, handoff_id: str, device_id: str, story: str) -> None:
         """Cancel at the panel; what the browser brought is forgotten. Cancelling twice is fine.
@@ -270,7 +296,7 @@ class Handoffs:
         """
 
         def cancel(row: Row) -> Mapping[str, Value | None] | None:
-            if row["status"] == "active":
+            if row["status"] == "active" or row.get("agreed"):
                 raise faults.WrongState("active")
             if row["status"] == "denied":
                 return None
@@ -278,15 +304,17 @@ class Handoffs:
 
         self._change_of(handoff_id, device_id, story, cancel)
 
-    def _finish(self, handoff_id: str) -> Handoff:
-        def finish(row: Row) -> Mapping[str, Value | None] | None:
-            if row["status"] == "active":
+    def _end(self, handoff_id: str, status: str, reason: str | None = None) -> Handoff:
+        """End what waits for the panel's OK, and forget what the browser brought. Ending twice alike is fine."""
+
+        def end(row: Row) -> Mapping[str, Value | None] | None:
+            if row["status"] == status:
                 return None
             if row["status"] != "confirm":
                 raise faults.WrongState(row["status"])
-            return {"status": "active", "result": None}
+            return {"status": status, "reason": reason, "result": None}
 
-        return self._read(handoff_id, self._table.change(key(handoff_id), ROW, finish))
+        return self._read(handoff_id, self._table.change(key(handoff_id), ROW, end))
 
     def _give_code(self, handoff_id: str) -> str:
         while True:
@@ -308,12 +336,6 @@ class Handoffs:
         raw = uuid.UUID(handoff_id).bytes
         mac = hmac.digest(self._link_key, raw, "sha256")[:_MAC_BYTES]
         return base64.urlsafe_b64encode(raw + mac).decode().rstrip("=")
-
-    def _row_of(self, handoff_id: str, device_id: str, story: str) -> Row:
-        row = self._table.get(key(handoff_id), ROW)
-        if row is None or row["device_id"] != device_id or row["story"] != story:
-            raise faults.NotFound
-        return row
 
     def _change_of(
         self, handoff_id: str, device_id: str, story: str, decide: Callable[[Row], Mapping[str, Value | None] | None]

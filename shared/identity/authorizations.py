@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import faults
 from shared.storage import Gone, Row, Table, Value, key
+from shared.vault import SealBroken
 
 if TYPE_CHECKING:
     from shared.identity.entra import Entra, Redeemed
@@ -41,6 +42,8 @@ class Finished:
     purpose: str
     subject: str
     tid: str
+    refused: bool
+    """Whether the browser brought an error instead of a code. Nobody signs that: anybody can make it up."""
     redeem: Callable[[], Redeemed]
     """Redeems the code. Raises what :meth:`shared.identity.entra.Entra.redeem` raises."""
 
@@ -119,15 +122,17 @@ class Authorizations:
         """Seal an authorization response under its state and return the handle to finish it with.
 
         Raises:
-            ResponseNotExpected: the state is unknown, used, or too old.
+            ResponseNotExpected: the state is unknown, used, too old, or expects no code.
         """
         kept = {name: form[name] for name in _KEPT if name in form}
-        if any(len(value) > _LONGEST_VALUE for value in kept.values()) or "flow" in kept:
+        if any(len(value) > _LONGEST_VALUE for value in kept.values()):
             raise faults.ResponseNotExpected("too long")
         handle = _hash(kept.get("state", ""))
 
         def take(row: Row) -> Mapping[str, Value | None]:
             self._still_open(row, "begun")
+            if "flow" not in row.values:
+                raise faults.ResponseNotExpected("another purpose")
             return {"status": "answered", "response": self._seal(row["owner"], kept, handle, "response")}
 
         self._change(handle, take)
@@ -138,13 +143,15 @@ class Authorizations:
 
         Raises:
             OtherBrowser: this browser's cookie is another one, or missing.
-            ResponseNotExpected: unknown, not answered, already finished, or too old.
+            ResponseNotExpected: unknown, not answered, already finished, too old, or tampered with.
         """
         row = self._use(handle, "answered", browser)
         flow = self._open(row, "flow", handle)
         response = self._open(row, "response", handle)
         tid = str(row["tid"])
-        return Finished(row["purpose"], row["subject"], tid, lambda: self._entra.redeem(tid, flow, response))
+        return Finished(
+            row["purpose"], row["subject"], tid, "error" in response, lambda: self._entra.redeem(tid, flow, response)
+        )
 
     def take(self, state: str, *, purpose: str, browser: str | None) -> str:
         """Take an expected answer (see :meth:`expect`), once, and return its subject.
@@ -195,10 +202,13 @@ class Authorizations:
         return self._sealer.seal(owner, json.dumps(value).encode(), "authorizations", handle, ROW, column)
 
     def _open(self, row: Row, column: str, handle: str) -> dict[str, Any]:
-        sealed = self._sealer.open(row["owner"], row[column], "authorizations", handle, ROW, column)
+        try:
+            sealed = self._sealer.open(row["owner"], row[column], "authorizations", handle, ROW, column)
+        except SealBroken as error:
+            raise faults.ResponseNotExpected("seal broken") from error
         opened: dict[str, Any] = json.loads(sealed)
         return opened
 
 
 def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()

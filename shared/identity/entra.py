@@ -1,14 +1,16 @@
 """MSAL, spoken to in one place and with its traps walked around.
 
-One process-wide HTTP session and ``http_cache``; scopes in one canonical form; a time-out on every
-call; MSAL's cache is read by nobody but MSAL. Facts about MSAL 1.39 are from its source.
+One process-wide HTTP session; scopes in one canonical form; a time-out on every call; MSAL's token
+cache is read by nobody but MSAL. Facts about MSAL 1.39 are from its source.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,9 @@ TOKEN_MARGIN = 300.0
 """Seconds that a held access token must still be good for, before it is used for a send."""
 CAPABILITIES = ["CP1"]
 """We answer claims challenges, and get longer lived access tokens for it (continuous access evaluation)."""
+WAIT, LONGEST_WAIT = 30.0, 3600.0
+"""Seconds to wait where Entra does not say, and at most."""
+_TOO_MANY, _SERVER_ERROR = 429, 500
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,10 @@ class Redeemed:
     cache: str
     access_token: str
 
+    def covers(self, scopes: Iterable[str]) -> bool:
+        """Say whether all these scopes (full addresses) were granted; case does not matter to Entra."""
+        return {scope.lower() for scope in scopes} <= {scope.lower() for scope in self.scopes}
+
 
 @dataclass(frozen=True)
 class Token:
@@ -48,6 +57,23 @@ class Token:
 
     access_token: str
     cache: str
+
+
+class _Session(OutboundSession):
+    """Says what passes by itself, with Entra's own Retry-After, which MSAL swallows."""
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        answer = super().request(*args, **kwargs)
+        if answer.status_code == _TOO_MANY or answer.status_code >= _SERVER_ERROR:
+            kind = faults.Throttled if answer.status_code == _TOO_MANY else faults.MicrosoftUnavailable
+            raise kind(f"login service, status {answer.status_code}", retry_after=_seconds(answer))
+        return answer
+
+
+def _seconds(answer: requests.Response) -> float:
+    """Return how long to wait; Entra writes Retry-After as a number."""
+    said = answer.headers.get("Retry-After", "")
+    return min(float(said), LONGEST_WAIT) if said.isascii() and said.isdigit() else WAIT
 
 
 class Entra:
@@ -65,8 +91,8 @@ class Entra:
         self._client_id = client_id
         self._certificate = certificate
         self._clock = clock
-        self._session = OutboundSession()
-        self._http_cache: dict[str, Any] = {}
+        self._session = _Session()
+        self._discovered: dict[str, dict[str, Any]] = {}
         self._building = threading.Lock()
         self._keys = SigningKeys(authority_url, self._session.get, clock)
 
@@ -108,14 +134,16 @@ class Entra:
             MSAL's flow: ``auth_uri`` to send the browser to, and what :meth:`redeem` needs (secret).
 
         Raises:
-            ResponseNotExpected: ``tid`` is no GUID (it may come from a callback's hint).
+            ResponseNotExpected: ``tid`` is no tenant's id (it may come from a callback's hint).
+            Passing: Entra cannot be reached.
         """
         try:
-            tid = canonical(tid)
+            with _speaking():
+                app = self._app(canonical(tid))
         except ValueError as error:
             raise faults.ResponseNotExpected("tenant") from error
         with _speaking():
-            flow: dict[str, Any] = self._app(tid).initiate_auth_code_flow(
+            flow: dict[str, Any] = app.initiate_auth_code_flow(
                 list(scopes),
                 redirect_uri,
                 state=state,
@@ -141,6 +169,8 @@ class Entra:
         with _speaking():
             try:
                 answer = self._app(tid, cache).acquire_token_by_auth_code_flow(dict(flow), dict(response))
+            except json.JSONDecodeError:
+                raise
             except (ValueError, RuntimeError) as error:
                 # MSAL: another state, or another nonce. It may hold tokens by now; the cache is dropped.
                 raise faults.ResponseNotExpected("state or nonce") from error
@@ -209,19 +239,23 @@ class Entra:
     def _app(self, tid: str, cache: msal.TokenCache | None = None) -> msal.ConfidentialClientApplication:
         import msal
 
-        # The shared http_cache makes the discovery one call per process; building under a lock
-        # because MSAL does not guard that dict itself.
+        # MSAL asks for the metadata whenever an app is made, unless its http_cache knows them. That cache
+        # also repeats an error for a minute after it is mended, and no lock guards it where apps share it:
+        # so every app gets a copy that knows the metadata alone.
         with self._building:
-            return msal.ConfidentialClientApplication(
+            known = copy.deepcopy(self._discovered.get(tid, {}))
+            app = msal.ConfidentialClientApplication(
                 self._client_id,
                 client_credential={"private_key": self._certificate, "public_certificate": self._certificate},
                 authority=f"{self.authority_url}/{tid}",
                 instance_discovery=False,
                 token_cache=cache,
                 http_client=self._session,
-                http_cache=self._http_cache,
+                http_cache=known,
                 client_capabilities=CAPABILITIES,
             )
+            self._discovered[tid] = copy.deepcopy(known)
+            return app
 
 
 def _cache(serialized: str) -> msal.SerializableTokenCache:
@@ -253,8 +287,6 @@ class _speaking:  # noqa: N801  (reads as a word at its place)
             return
         if isinstance(error, requests.RequestException):
             # Only the type: the text of a requests error quotes addresses and queries.
-            raise faults.NoConnection(type(error).__name__, retry_after=30) from None
-        from msal.exceptions import MsalServiceError
-
-        if isinstance(error, MsalServiceError):
-            raise faults.MicrosoftUnavailable("login service", retry_after=30) from None
+            raise faults.NoConnection(type(error).__name__, retry_after=WAIT) from None
+        if isinstance(error, json.JSONDecodeError):
+            raise faults.MicrosoftUnavailable("login service, no JSON", retry_after=WAIT) from None

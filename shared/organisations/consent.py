@@ -75,7 +75,13 @@ class Consents:
     def start(
         self, *, tid: str = "", wanted: str = "send", device_id: str = "", printer: str = "", locale: str = ""
     ) -> Started:
-        """Begin: at a panel (with the device's tenant), or in a browser (with neither)."""
+        """Begin: at a panel (with the device's tenant), or in a browser (with neither).
+
+        Raises:
+            InvalidRequest: there is no such range.
+        """
+        if wanted not in RANGES:
+            raise faults.InvalidRequest("range")
         return self._handoffs.start(
             STORY, {"tid": tid, "range": wanted, "printer": printer, "locale": locale}, device_id=device_id
         )
@@ -85,10 +91,10 @@ class Consents:
 
         Raises:
             LinkUnknown: there is no such consent under way.
-            SignInTimedOut, WrongState: it is over.
+            Fault: it is over, and why.
         """
         handoff = self._handoffs.by_link(link, STORY)
-        self._require_pending(handoff)
+        handoff.require_pending()
         chosen = RANGES.get(range_slug)
         if chosen is None:
             raise faults.InvalidRequest("range")
@@ -107,7 +113,7 @@ class Consents:
         subject = json.loads(self._authorizations.take(query.get("state", ""), purpose=STORY, browser=browser))
         handoff = self._handoffs.get(subject["handoff"])
         with self._handoffs.refusing(handoff.id):
-            self._require_pending(handoff)
+            handoff.require_pending()
             tenant = self._hint(query, handoff)
             return self._prove(subject, tenant, browser or "", login_hint=None, step="proof")
 
@@ -120,7 +126,7 @@ class Consents:
         subject = json.loads(finished.subject)
         handoff = self._handoffs.get(subject["handoff"])
         with self._handoffs.refusing(handoff.id):
-            self._require_pending(handoff)
+            handoff.require_pending()
             try:
                 redeemed = finished.redeem()
             except faults.InteractionRequired:
@@ -143,7 +149,7 @@ class Consents:
                     address=self._prove(subject, finished.tid, browser, login_hint=account.username, step="known"),
                 )
             chosen = RANGES[subject["range"]]
-            if not redeemed.scopes >= set(chosen.scopes):
+            if not redeemed.covers(chosen.scopes):
                 raise faults.ConsentNotProven("scopes")
             self._write_down(handoff, chosen, account)
             return Onward(again=False, address=self._handoffs.link(handoff.id))
@@ -187,13 +193,6 @@ class Consents:
         self._handoffs.browser_done(handoff.id, account_hint=texts.masked(account.username), outcome=account.tid)
         if not handoff.device_id:
             self._handoffs.confirm_in_browser(handoff.id)
-
-    @staticmethod
-    def _require_pending(handoff: Handoff) -> None:
-        if handoff.status == "expired":
-            raise faults.SignInTimedOut
-        if handoff.status != "pending":
-            raise faults.WrongState(handoff.status)
 
 
 def _subject(handoff_id: str, chosen: Range, *, step: str) -> str:

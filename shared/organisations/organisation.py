@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -95,7 +96,8 @@ class Organisations:
                 return None
             return {"confirmed": True}
 
-        self._table.change(key(tid), ROW, confirm)
+        with suppress(Gone):
+            self._table.change(key(tid), ROW, confirm)
 
     def withdraw(self, tid: str) -> None:
         """Entra says that the consent is not there (65001); believed once a fresh consent had time to settle."""
@@ -105,7 +107,5 @@ class Organisations:
                 return None
             return {"consent": "withdrawn", "withdrawn": self._clock()}
 
-        try:
+        with suppress(Gone):
             self._table.change(key(tid), ROW, withdraw)
-        except Gone:
-            return

@@ -128,10 +128,10 @@ class People:
         """The person presses the button on the page: return Entra's address.
 
         Raises:
-            LinkUnknown, SignInTimedOut, WrongState: there is no such first login (any more).
+            LinkUnknown, PersonMust, WrongState: there is no such first login (any more).
         """
         handoff = self._handoffs.by_link(link, STORY)
-        self._require_pending(handoff)
+        handoff.require_pending()
         tid = handoff.task["tid"]
         scopes = self._organisations.get(tid).require_consent().scopes
         pinned = self._pinned(tid, handoff.task["group"], handoff.task["user"])
@@ -157,11 +157,13 @@ class People:
         """
         handoff = self._handoffs.get(finished.subject)
         with self._handoffs.refusing(handoff.id):
-            self._require_pending(handoff)
+            handoff.require_pending()
             try:
                 redeemed = finished.redeem()
             except faults.ConsentWithdrawn:
-                self._organisations.withdraw(finished.tid)
+                # What a browser says could end a whole organisation's consent: only Entra itself is believed.
+                if not finished.refused:
+                    self._organisations.withdraw(finished.tid)
                 raise
             address = self._check(handoff, redeemed)
         self._handoffs.browser_done(
@@ -193,7 +195,7 @@ class People:
         if account.guest:
             raise faults.GuestNotAllowed
         wanted = self._organisations.get(task["tid"]).require_consent()
-        if not redeemed.scopes >= set(wanted.scopes):
+        if not redeemed.covers(wanted.scopes):
             raise faults.PermissionMissing
         pinned = self._pinned(task["tid"], task["group"], task["user"])
         if pinned is not None and pinned.oid != account.oid:
@@ -231,13 +233,6 @@ class People:
     def _read(row: Row) -> Person:
         return Person(tid=row["tid"], oid=row["oid"], account_hint=row["account_hint"])
 
-    @staticmethod
-    def _require_pending(handoff: Handoff) -> None:
-        if handoff.status == "expired":
-            raise faults.SignInTimedOut
-        if handoff.status != "pending":
-            raise faults.WrongState(handoff.status)
-
 
 def same_address(one: str, other: str) -> bool:
     """Say whether two mail addresses are the same: NFC, case-folded, ASCII domain. Anything odd is not."""
@@ -247,6 +242,8 @@ def same_address(one: str, other: str) -> bool:
 
 def _canonical_address(address: str) -> tuple[str, str] | None:
     local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    if unicodedata.normalize("NFKC", domain) != domain:
+        return None  # IDNA would take full-width letters for ASCII
     try:
         ascii_domain = domain.casefold().encode("idna").decode("ascii")
     except UnicodeError:

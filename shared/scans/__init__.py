@@ -22,6 +22,6 @@ job's row says "look again at T", the list of what is due does; so no job is eve
 from shared.scans.accept import Acceptance
 from shared.scans.deliver import Delivery
 from shared.scans.documents import media_type_of
-from shared.scans.jobs import FINAL, Job, Jobs, Manifest
+from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
 
-__all__ = ["FINAL", "Acceptance", "Delivery", "Job", "Jobs", "Manifest", "media_type_of"]
+__all__ = ["CURSOR", "FINAL", "Acceptance", "Delivery", "Job", "Jobs", "Manifest", "media_type_of"]

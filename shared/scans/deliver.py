@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -95,21 +96,28 @@ class Delivery:
             log.warning("queue message for unknown job %s of device %s; dropped", job_id, device_id)
             return
         if job.lease != lease:
+            if job.state in FINAL:
+                # Its end may have been cut off before this.
+                self._documents.delete(job.blob)
             return
         try:
             self._send(job)
         except _Lost:
-            return
+            log.warning("job %s of device %s, attempt %d: lease lost", job_id, device_id, job.attempts)
         except faults.Fault as fault:
             self._record(job, fault)
+        except Exception as error:  # noqa: BLE001  (a bug of ours must not keep a job from its end)
+            # The message of an exception may quote what somebody scanned; its place does not.
+            log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))  # noqa: TRY400
+            self._record(job, faults.Unexpected(type(error).__name__))
         else:
             self._end(job, "sent", None)
 
     def give_up(self, message: str) -> None:
-        """A message that the queue brought too often: end its job visibly, unless it ended otherwise.
+        """A message that the queue brought too often: say whose it was.
 
-        The queue's counter also counts crashes of the host (threat R10), so a job that still has a next
-        attempt is left to the sweep.
+        The queue's counter also counts crashes of the host (threat R10), so the job is left to the sweep and
+        to its own counter and deadline.
         """
         device_id, _, job_id = message.partition("/")
         try:
@@ -135,13 +143,16 @@ class Delivery:
 
     def _claim(self, job: Job, lease: str) -> Decision:
         now = self._clock()
-        if job.state in RESTING or (job.next_attempt is not None and now < job.next_attempt - timedelta(seconds=1)):
+        if job.state in RESTING or (job.next_attempt is not None and now < job.next_attempt):
             return None
         if job.state == "sending" and job.lease_until is not None and now < job.lease_until:
             return None
         if job.state == "sending" and job.handed:
             # Its delivery died between the first byte and the record: nobody knows.
             return {"state": "uncertain", "reason": faults.OutcomeUnknown.reason, "handed": None}, None
+        if job.attempts and now > job.created + GIVEN_UP_AFTER + timedelta(seconds=LONGEST_PAUSE):
+            # Attempts that end in a crash never come to the end of _wait.
+            return {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None}, None
         until = now + LEASE
         return {
             "state": "sending",
@@ -170,9 +181,14 @@ class Delivery:
             raise faults.Unexpected("token of another account")
         if mailbox.address is None:
             raise faults.NoMailbox("no mail address")
-        document = self._document(job)
+        message, document = compose(job), self._document(job)
         self._jobs.change(job.device_id, job.manifest.id, lambda now: self._hand(now, job))
-        self._graph.send(token, mailbox, compose(job), document)
+        try:
+            self._graph.send(token, mailbox, message, document)
+        except faults.Fault:
+            raise
+        except Exception as error:
+            raise faults.OutcomeUnknown(type(error).__name__) from error
 
     def _hand(self, job: Job, mine: Job) -> Decision:
         if job.state != "sending" or job.lease != mine.lease:
@@ -215,23 +231,33 @@ class Delivery:
         if at > job.created + GIVEN_UP_AFTER:
             self._end(job, "failed", faults.NotDeliveredInTime.reason)
             return
-        self._write(job, {"state": "waiting", "reason": fault.reason, "next_attempt": at}, due=at + WAKE_MARGIN)
-        self._deliveries.send(f"{job.device_id}/{job.manifest.id}", delay=pause + 1)
+        waiting: Mapping[str, Value | None] = {"state": "waiting", "reason": fault.reason, "next_attempt": at}
+        if not self._write(job, waiting, due=at + WAKE_MARGIN):
+            return
+        # Not before ``at`` even where the queue cuts the fraction off.
+        self._deliveries.send(f"{job.device_id}/{job.manifest.id}", delay=pause + 2)
 
     def _end(self, job: Job, state: str, reason: str | None) -> None:
-        self._write(job, {"state": state, "reason": reason, "next_attempt": None}, due=None)
+        if not self._write(job, {"state": state, "reason": reason, "next_attempt": None}, due=None):
+            return
         if state in FINAL:
             self._documents.delete(job.blob)
         log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
 
-    def _write(self, mine: Job, changes: Mapping[str, Value | None], due: datetime | None) -> None:
+    def _write(self, mine: Job, changes: Mapping[str, Value | None], due: datetime | None) -> bool:
+        """Write how this delivery went. False: the job is somebody else's by now, and so is its document."""
+        written = False
+
         def write(job: Job) -> Decision:
+            nonlocal written
             # A delivery whose lease ran out may still know better than "uncertain", nothing else.
-            if job.lease != mine.lease or job.state not in {"sending", "uncertain"}:
-                return None
-            return {**changes, "handed": None, "lease_until": None}, due
+            written = job.lease == mine.lease and job.state in {"sending", "uncertain"}
+            return ({**changes, "handed": None, "lease_until": None}, due) if written else None
 
         self._jobs.change(mine.device_id, mine.manifest.id, write)
+        if not written:
+            log.warning("job %s of device %s: the lease was lost", mine.manifest.id, mine.device_id)
+        return written
 
 
 class _Lost(Exception):

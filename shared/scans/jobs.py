@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -19,6 +20,7 @@ RESTING = FINAL | {"uncertain"}
 DUE = "due"
 HISTORY = "history"
 _LATEST = 10**15
+CURSOR = re.compile(r"[0-9]{15}\.[0-9a-f-]{36}")
 WRITES_TAKE = timedelta(minutes=10)
 """No two writes of one change are further apart than this."""
 
@@ -139,16 +141,21 @@ class Jobs:
             row = self._table.change(key(device_id), key("job", job_id), decide_row)
         except Gone as error:
             raise faults.NotFound from error
-        for left_over in {old_due, *made} - {row.get("due"), ""}:
-            self._table.delete(DUE, left_over)
+        # The change has happened; what cannot be tidied up now is tidied up by whoever lists what is due.
+        with suppress(faults.StorageUnavailable):
+            for left_over in {old_due, *made} - {row.get("due"), ""}:
+                self._table.delete(DUE, left_over)
         return _read(device_id, row)
 
     def history(self, device_id: str, cursor: str, count: int) -> tuple[list[Job], str | None]:
-        """Return up to ``count`` jobs of a device, newest first, and the cursor for those after them."""
-        after = key(HISTORY, cursor, "~") if cursor else key(HISTORY, "")
+        """Return up to ``count`` jobs of a device, newest first, and the cursor for those after them.
+
+        A cursor is :data:`CURSOR`: the place of the last job that was seen. Jobs may share a millisecond.
+        """
+        after = key(HISTORY, *cursor.split(".")) if cursor else key(HISTORY, "")
         rows = list(self._table.query(key(device_id), after=after, before=key(HISTORY, "~"), limit=count + 1))
         jobs = [job for row in rows[:count] if (job := self.get(device_id, row["job"]))]
-        more = rows[count - 1].row.split("|")[1] if len(rows) > count else None
+        more = ".".join(rows[count - 1].row.split("|")[1:]) if len(rows) > count else None
         return jobs, more
 
     def due(self, limit: int) -> Iterator[tuple[str, str]]:

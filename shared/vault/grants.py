@@ -346,7 +346,8 @@ class Grants:
 
     def _open(self, tid: str, oid: str, row: Row) -> str:
         try:
-            return self._sealer.open(tid, row["sealed"], *_place(tid, oid, row["epoch"], row["generation"])).decode()
+            place = _place(tid, oid, row["epoch"], row["generation"])
+            return self._sealer.open(tid, row.get("sealed", b""), *place).decode()
         except SealBroken as error:
             # Nothing is deleted: a key that is missing today may be there tomorrow (threat G16).
             raise faults.SignInRequired("seal broken") from error

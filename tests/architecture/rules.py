@@ -81,7 +81,7 @@ def environment_reads(module: Module) -> Iterator[str]:
     if not module.is_in(*SERVED) or module.path == "shared/settings.py":
         return
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Attribute) and node.attr in names and _name(node.value) == "os":
+        if isinstance(node, ast.Attribute) and node.attr in names and name_of(node.value) == "os":
             yield f"line {node.lineno}"
         if isinstance(node, ast.ImportFrom) and node.module == "os" and names & {alias.name for alias in node.names}:
             yield f"line {node.lineno}"
@@ -94,7 +94,7 @@ def formatted_filters(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call):
             filters = [word.value for word in node.keywords if word.arg in {"query_filter", "filter"}]
-            if _name(node.func).endswith("query_entities"):
+            if name_of(node.func).endswith("query_entities"):
                 filters += node.args[:1]
             if any(_is_formatted(expression) for expression in filters):
                 yield f"line {node.lineno}"
@@ -118,15 +118,15 @@ def clients_at_import(module: Module) -> Iterator[str]:
     if not module.is_in(*SERVED):
         return
     for node in _run_at_import(module.tree):
-        if isinstance(node, ast.Call) and BUILT_AT_IMPORT.search(_name(node.func)):
-            yield f"line {node.lineno}: {_name(node.func)}"
+        if isinstance(node, ast.Call) and BUILT_AT_IMPORT.search(name_of(node.func)):
+            yield f"line {node.lineno}: {name_of(node.func)}"
 
 
 def vendors_out_of_place(module: Module) -> Iterator[str]:
     """A vendor's SDK imported outside its room."""
     if not module.is_in(*SERVED):
         return
-    for line, name in _imports(module.tree):
+    for line, name in imports(module.tree):
         for vendor, rooms in VENDORS.items():
             if (name == vendor or name.startswith(vendor + ".")) and not module.is_in(*rooms):
                 yield f"line {line}: {name}"
@@ -135,7 +135,7 @@ def vendors_out_of_place(module: Module) -> Iterator[str]:
 def counterparts_that_share(module: Module) -> Iterator[str]:
     """A stand-in for the other side that shares code with what it is to judge."""
     if module.is_in(*COUNTERPARTS):
-        for line, name in _imports(module.tree):
+        for line, name in imports(module.tree):
             if name.split(".")[0] in {"shared", "functions"}:
                 yield f"line {line}: {name}"
 
@@ -147,11 +147,11 @@ def calls_without_timeout(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.Call):
             continue
-        receiver, _, called = _name(node.func).rpartition(".")
+        receiver, _, called = name_of(node.func).rpartition(".")
         http = called in HTTP_VERBS and re.search(r"(^|[._])(requests|session|http)$", receiver)
         other = called in {"urlopen", "SMTP", "SMTP_SSL", "create_connection", "HTTPSConnection", "HTTPConnection"}
         if (http or other) and "timeout" not in {word.arg for word in node.keywords}:
-            yield f"line {node.lineno}: {_name(node.func)}"
+            yield f"line {node.lineno}: {name_of(node.func)}"
 
 
 def function_apps(module: Module) -> Iterator[str]:
@@ -159,17 +159,27 @@ def function_apps(module: Module) -> Iterator[str]:
     made = [
         node.lineno
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.Call) and _name(node.func).split(".")[-1] == "FunctionApp"
+        if isinstance(node, ast.Call) and name_of(node.func).split(".")[-1] == "FunctionApp"
     ]
     allowed = 1 if module.path == "function_app.py" else 0
     yield from (f"line {line}" for line in made[allowed:])
+
+
+def clocks_taken(module: Module) -> Iterator[str]:
+    """The time, read where it should be given: a test could not move it. A span of time (monotonic) may be measured."""
+    if not module.is_in(*SERVED) or module.path == "shared/services.py":
+        return
+    taken = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and ".".join(name_of(node.func).split(".")[-2:]) in taken:
+            yield f"line {node.lineno}"
 
 
 def prints(module: Module) -> Iterator[str]:
     """A print in what runs in Azure, where it would pass by the log's rules."""
     if module.is_in(*SERVED):
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and _name(node.func) == "print":
+            if isinstance(node, ast.Call) and name_of(node.func) == "print":
                 yield f"line {node.lineno}"
 
 
@@ -181,12 +191,12 @@ def homeless_modules(house: Path) -> list[str]:
     return sorted(str(folder.relative_to(house)) for folder in folders if not (folder / "__init__.py").exists())
 
 
-def _name(node: ast.AST) -> str:
+def name_of(node: ast.AST) -> str:
     """The dotted name of an expression; what is not a name shows as ``()``."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
-        return f"{_name(node.value)}.{node.attr}"
+        return f"{name_of(node.value)}.{node.attr}"
     return "()"
 
 
@@ -199,10 +209,10 @@ def _is_formatted(node: ast.AST) -> bool:
         return any(isinstance(part, ast.FormattedValue) for part in node.values)
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Add | ast.Mod)
-    return isinstance(node, ast.Call) and _name(node.func).endswith(".format")
+    return isinstance(node, ast.Call) and name_of(node.func).endswith(".format")
 
 
-def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Line and dotted name of everything imported, wherever it stands; ``from a import b`` gives ``a.b``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -254,5 +264,6 @@ RULES = (
     Rule("SMTP too", calls_without_timeout, "shared/mail/x.py", "import smtplib\ns = smtplib.SMTP('x', 587)"),
     Rule("one FunctionApp", function_apps, "functions/x.py", "import azure.functions as f\napp = f.FunctionApp()"),
     Rule("one is one", function_apps, "function_app.py", "a = f.FunctionApp()\nb = f.FunctionApp()"),
+    Rule("time is given", clocks_taken, "shared/x.py", "import datetime as dt\nnow = dt.datetime.now(dt.UTC)"),
     Rule("nothing prints", prints, "shared/x.py", "print('hello')"),
 )

@@ -15,7 +15,12 @@ SKELETON = ("shared", "shared/faults", "shared/settings", "shared/storage", "sha
 
 def lint(house: Path) -> subprocess.CompletedProcess[str]:
     """Run import-linter, with the contracts of this house, in a process that sees the tree at ``house``."""
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", house / "pyproject.toml"]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("lint-imports"),
+        "--no-cache",
+        "--config",
+        house / "pyproject.toml",
+    ]
     return subprocess.run(
         command, cwd=house, capture_output=True, text=True, check=False, timeout=PATIENCE, env={"COLUMNS": "200"}
     )

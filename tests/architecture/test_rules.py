@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.rules import RULES, Rule, homeless_modules, violations
+from tests.architecture import rules, rules_of_tests
+from tests.architecture.rules import Rule, homeless_modules, violations
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
+RULES = (*rules.RULES, *rules_of_tests.RULES)
 BY_PROMISE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.promise)
 
 
@@ -45,7 +47,9 @@ def test_good_code_breaks_nothing(rule: Rule, tmp_path: Path) -> None:
         "    table.query_entities('RowKey ge @key', parameters={'key': key})\n"
         "    return TableClient(url), f'as {key} le plus', requests.get(url, timeout=5), {}.get(url)\n",
     )
+    write(tmp_path, "shared/services.py", "from datetime import UTC, datetime\nnow = datetime.now(UTC)\n")
     write(tmp_path, "local/run.py", "import os\nprint(os.environ)\n")
+    write(tmp_path, "tests/test_x.py", "def test_x(monkeypatch):\n    monkeypatch.setenv('A', 'b')\n")
     assert violations(rule, tmp_path) == []
 
 

@@ -140,7 +140,7 @@ def test_administrator_connects_the_organisation(page: Page, service: DeviceApi,
 def test_ticket_is_pasted_at_a_printer_out_of_the_box(page: Page, device: Device) -> None:
     """A printer that is not enrolled says so, takes a ticket, and shows its key in words."""
     page.get_by_role("button", name="Connect this printer").click()
-    page.get_by_label("Make a ticket on the console and paste it here.").fill(TICKET)
+    page.get_by_label("Make a ticket with `make ticket` and paste it here.").fill(TICKET)
     page.get_by_role("button", name="OK").click()
     expect(page.locator(".result")).to_contain_text("amber lake tin")
     assert device.enrolment is not None

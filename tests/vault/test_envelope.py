@@ -3,10 +3,15 @@
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from shared.storage import Storage
 from shared.vault.sealing import LARGEST_PLAINTEXT, SERVICE, SealBroken, key_id_of
 from tests.vault.processes import ALPHA, BETA, PLACE, Process, start
+
+PLACES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), max_size=6).map(tuple)
+ON_ONE_PROCESS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
@@ -26,6 +31,35 @@ def test_the_largest_plaintext_has_a_limit(process: Process) -> None:
     assert process.open(process.seal("x" * LARGEST_PLAINTEXT))
     with pytest.raises(ValueError, match="too large"):
         process.seal("x" * (LARGEST_PLAINTEXT + 1))
+
+
+@ON_ONE_PROCESS
+@given(st.binary(max_size=4096), PLACES)
+def test_any_bytes_open_at_any_place(process: Process, plaintext: bytes, place: tuple[str, ...]) -> None:
+    """Whatever the bytes and however the place is called; and they are not to be read from the seal (G01)."""
+    sealed = process.sealer.seal(ALPHA, plaintext, *place)
+    assert process.sealer.open(ALPHA, sealed, *place) == plaintext
+    assert len(plaintext) < 8 or plaintext not in sealed
+
+
+@ON_ONE_PROCESS
+@given(PLACES, PLACES)
+def test_at_any_other_place_they_do_not(process: Process, here: tuple[str, ...], there: tuple[str, ...]) -> None:
+    """Another place, however the texts are cut (G02, G03)."""
+    assume(here != there)
+    sealed = process.sealer.seal(ALPHA, b"token", *here)
+    with pytest.raises(SealBroken, match=r"^another place$"):
+        process.sealer.open(ALPHA, sealed, *there)
+
+
+@ON_ONE_PROCESS
+@given(st.binary(max_size=300))
+def test_any_other_bytes_are_broken(process: Process, junk: bytes) -> None:
+    """Nothing that we did not seal opens, and nothing crashes (G04)."""
+    known = process.seal("token")[:17]
+    for made in (junk, known[:1] + junk, known + junk):
+        with pytest.raises(SealBroken):
+            process.open(made)
 
 
 def test_two_tenants_have_nothing_in_common(process: Process) -> None:

@@ -1,0 +1,381 @@
+"""Delivering: one mail, whatever comes twice, too early, too late, or wakes after it was given up."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared import faults
+from shared.faults import Action
+from shared.mail import Mailbox, Message
+from tests.scans.conftest import CONTOSO
+
+
+class Refusing:
+    """Grants, or a Graph, that meet one fault whatever they are asked."""
+
+    def __init__(self, fault: Exception) -> None:
+        self._fault = fault
+
+    def access_token(self, tid: str, oid: str, scopes: Sequence[str]) -> str:
+        """Raise it."""
+        raise self._fault
+
+
+class Pausing:
+    """The real Graph, after something else has happened: before it sends, or between its answer and the record."""
+
+    def __init__(self, graph: Any, *, before: Any = None, after: Any = None) -> None:
+        self._graph, self._before, self._after = graph, before, after
+
+    def me(self, token: str) -> Mailbox:
+        """As the real one."""
+        found: Mailbox = self._graph.me(token)
+        return found
+
+    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes) -> None:
+        """Pause around it."""
+        if self._before:
+            self._before()
+        self._graph.send(token, mailbox, message, document)
+        if self._after:
+            self._after()
+
+
+def test_every_fault_ends_in_what_its_action_says(office: Any) -> None:
+    """R47: RETRY waits with a known time, UNCERTAIN stops, END and HOLD fail; reason, code and who can be seen."""
+    for leaf in faults.leaves():
+        job = office.deliver(office.accept(), office.with_(grants=Refusing(leaf("note", retry_after=7, limit=1))))
+        expected = {Action.RETRY: "waiting", Action.UNCERTAIN: "uncertain"}.get(leaf.action, "failed")
+        assert (job.state, job.reason, job.fault, job.attempts) == (expected, leaf.reason, leaf, 1)
+        assert (job.next_attempt is not None) == (job.due is not None) == (expected == "waiting"), leaf
+        assert (job.blob in office.documents()) == (expected != "failed"), leaf
+    assert office.mails() == []
+
+
+def test_a_bug_of_ours_is_a_fault_like_any_other(office: Any) -> None:
+    """R09: an exception nobody thought of leaves the job waiting with a reason, and not in the hands of the queue."""
+    job = office.deliver(office.accept(), office.with_(grants=Refusing(KeyError("adele@contoso.example"))))
+    assert (job.state, job.reason) == ("waiting", "unexpected")
+
+
+def test_a_bug_of_ours_after_the_hand_over_is_an_open_outcome(office: Any) -> None:
+    """R43: what broke after the first byte may have been sent."""
+
+    def broken() -> None:
+        raise KeyError("x")
+
+    job = office.deliver(office.accept(), office.with_(graph=Pausing(office.rooms.graph, after=broken)))
+    assert (job.state, job.reason) == ("uncertain", "outcome_unknown")
+
+
+def test_ten_messages_are_one_mail(office: Any) -> None:
+    """R05: the second and all others see that it is being or has been sent."""
+    job = office.accept()
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda _: office.deliver(job), range(10)))
+    assert office.job(job).state == "sent"
+    office.deliver(job)
+    assert len(office.mails()) == 1
+    assert office.job(job).attempts == 1
+
+
+JUNK = (
+    "", "/", "x", "{}", '{"job": "' + "a" * 36 + '"}', "\x00", "\ufffd" * 10, "a/b/c", "x" * 65536,
+    "00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000000/",
+    "00000000-0000-4000-8000-000000000000/00000000-0000-4000-8000-000000000000",
+    "00000000-0000-4000-8000-000000000000/due", "due/due", "' or PartitionKey ne '/x",
+)  # fmt: skip
+
+
+def test_a_message_that_names_no_job_is_dropped(office: Any) -> None:
+    """E14, R55: junk, forged ids and unknown ones raise nothing and change nothing."""
+    job = office.accept()
+    for message in JUNK:
+        office.rooms.delivery.deliver(message)
+        office.rooms.delivery.give_up(message)
+    assert office.job(job).state == "accepted"
+    assert office.mails() == []
+
+
+def test_a_lost_message_costs_minutes_and_no_scan(office: Any) -> None:
+    """R04, R06: the sweep wakes what is due, once, and not before it is."""
+    job = office.accept()
+    assert office.messages() != []
+    assert office.rooms.delivery.sweep() == 0
+    office.clock.advance(minutes=2)
+    assert office.rooms.delivery.sweep() == 1
+    assert office.rooms.delivery.sweep() == 0
+    [message] = office.messages()
+    office.rooms.delivery.deliver(message)
+    assert office.job(job).state == "sent"
+    assert office.due() == []
+
+
+def test_a_sweep_costs_what_is_due_and_not_what_was_sent(office: Any) -> None:
+    """The list of what is due holds no finished job."""
+    for _ in range(5):
+        office.deliver(office.accept())
+    waiting = office.accept()
+    assert len(office.due()) == 1
+    office.clock.advance(minutes=2)
+    assert office.rooms.delivery.sweep() == 1
+    office.deliver(waiting)
+    assert office.due() == []
+
+
+def test_a_poisoned_message_leaves_its_job_to_the_sweep(office: Any) -> None:
+    """R09, R10: the queue gives up, the job does not."""
+    job = office.accept()
+    office.messages()
+    office.rooms.delivery.give_up(f"{job.device_id}/{job.manifest.id}")
+    office.recover()
+    assert office.job(job).state == "sent"
+
+
+# ---------------------------------------------------------------- the lease
+
+
+def test_while_one_holds_it_a_second_does_nothing(office: Any) -> None:
+    """R08: also just before the lease ends."""
+    job = office.accept()
+
+    def second() -> None:
+        office.clock.advance(seconds=80)
+        assert office.deliver(job).attempts == 1
+
+    assert office.deliver(job, office.with_(graph=Pausing(office.rooms.graph, before=second))).state == "sent"
+    assert len(office.mails()) == 1
+
+
+class Dies(BaseException):
+    """The process ends here."""
+
+
+def test_a_delivery_that_dies_before_the_hand_over_is_taken_over(office: Any) -> None:
+    """R07: after the lease the next one sends it; nothing was sent before, so nothing can come twice."""
+    job = office.accept()
+    with pytest.raises(Dies):
+        office.deliver(job, office.with_(grants=Refusing(Dies())))  # type: ignore[arg-type]
+    assert office.deliver(job).state == "sending"
+    office.clock.advance(seconds=91)
+    taken = office.deliver(job)
+    assert (taken.state, taken.attempts) == ("sent", 2)
+    assert len(office.mails()) == 1
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_delivery_that_dies_after_the_hand_over_is_never_repeated(office: Any, *, sent: bool) -> None:
+    """R07, R43: nobody knows whether it was sent, so it is uncertain for good, and the document is kept to look at."""
+    job = office.accept()
+
+    def die() -> None:
+        raise Dies
+
+    graph = Pausing(office.rooms.graph, after=die) if sent else Pausing(office.rooms.graph, before=die)
+    with pytest.raises(Dies):
+        office.deliver(job, office.with_(graph=graph))
+    office.recover()
+    assert (office.job(job).state, office.job(job).reason) == ("uncertain", "outcome_unknown")
+    office.deliver(job)
+    assert len(office.mails()) == int(sent)
+    assert office.documents() == [job.blob]
+
+
+def test_a_paused_delivery_that_wakes_may_still_say_that_it_was_sent(office: Any) -> None:
+    """R18: others have called it uncertain; who did it knows better."""
+    job = office.accept()
+
+    def sleep() -> None:
+        office.clock.advance(minutes=5)
+        assert office.deliver(job).state == "uncertain"
+
+    assert office.deliver(job, office.with_(graph=Pausing(office.rooms.graph, after=sleep))).state == "sent"
+    assert len(office.mails()) == 1
+    assert office.documents() == office.due() == []
+
+
+def test_a_paused_delivery_that_lost_its_lease_sends_nothing(office: Any) -> None:
+    """R08, R18: it wakes before its hand-over, and the job is somebody else's: one mail, and his word stands."""
+    job = office.accept()
+
+    class Slow:
+        def access_token(self, *given: Any) -> str:
+            office.clock.advance(minutes=5)
+            assert office.deliver(job).state == "sent"
+            return str(office.rooms.grants.access_token(*given))
+
+    assert office.deliver(job, office.with_(grants=Slow())).state == "sent"
+    assert len(office.mails()) == 1
+
+
+@pytest.mark.parametrize("fault", [faults.SignInExpired(), faults.Throttled(retry_after=1), KeyError("x")])
+def test_a_paused_delivery_that_fails_late_leaves_the_job_of_another_alone(office: Any, fault: Exception) -> None:
+    """R18: neither the state, nor the document that the other is about to read."""
+    job = office.accept()
+    slow_is_done = threading.Event()
+
+    class Slow:
+        def access_token(self, *_: Any) -> str:
+            office.clock.advance(minutes=5)
+            with pytest.raises(Dies):
+                office.deliver(job, office.with_(grants=Refusing(Dies())))  # type: ignore[arg-type]
+            slow_is_done.set()
+            raise fault
+
+    office.deliver(job, office.with_(grants=Slow()))
+    assert slow_is_done.is_set()
+    assert office.job(job).state == "sending"
+    assert office.documents() == [job.blob]
+    office.clock.advance(minutes=2)
+    assert office.deliver(job).state == "sent"
+
+
+# ---------------------------------------------------------------- the document
+
+
+def test_a_document_that_is_gone_ends_the_job(office: Any) -> None:
+    """R49: final, with a reason."""
+    job = office.accept()
+    office.rooms.storage.blobs("documents").delete(job.blob)
+    ended = office.deliver(job)
+    assert (ended.state, ended.reason) == ("failed", "document_missing")
+
+
+def test_a_document_that_was_replaced_is_not_sent(office: Any) -> None:
+    """E18, R50: not even by the same bytes: what was pinned is not there any more."""
+    for body in (b"%PDF-1.7 another", b"%PDF-1.7 the scan"):
+        job = office.accept()
+        office.rooms.storage.blobs("documents").put(job.blob, body, len(body))
+        ended = office.deliver(job)
+        assert (ended.state, ended.reason) == ("failed", "document_mismatch")
+    assert office.mails() == []
+
+
+def test_a_row_that_was_tampered_with_sends_nothing_elsewhere(office: Any) -> None:
+    """E15, E17: who may write rows can point a job at another account, but has no token for it, or the wrong one."""
+    ben = office.cloud.account("contoso/ben").oid
+    job = office.accept()
+    table = office.rooms.storage.table("jobs")
+    table.change(job.device_id, f"job|{job.manifest.id}", lambda _: {"oid": ben})
+    ended = office.deliver(job)
+    assert (ended.state, ended.reason) == ("failed", "sign_in_required")
+    assert office.mails() == office.mails("contoso/ben") == []
+
+
+# ---------------------------------------------------------------- waiting
+
+
+@pytest.mark.parametrize(("jitter", "most"), [(0, 120.0), (199, 144.0)])
+def test_retry_after_is_obeyed_to_the_second(office: Any, jitter: int, most: float) -> None:
+    """R40: never earlier, at most a fifth later; a message that comes too early calls nobody."""
+    office.jitter[0] = jitter
+    office.switchboard.add("sendMail", "throttled", retry_after="120")
+    began = office.clock()
+    job = office.deliver(office.accept())
+    assert (job.state, job.reason) == ("waiting", "throttled")
+    wait = (job.next_attempt - began).total_seconds()
+    assert 120 <= wait <= most
+    office.clock.advance(seconds=wait - 0.001)
+    office.switchboard.forget()
+    assert office.deliver(job).state == "waiting"
+    assert office.switchboard.count("me") == office.switchboard.count("sendMail") == 0
+    office.clock.advance(seconds=0.001)
+    assert office.deliver(job).state == "sent"
+    assert len(office.mails()) == 1
+
+
+def test_the_queue_wakes_a_waiting_job_no_earlier_than_it_may_be_sent(office: Any) -> None:
+    """R40, R06: its message is hidden meanwhile, and the sweep does not bring it either; without it the sweep does."""
+    office.switchboard.add("sendMail", "throttled", retry_after="120")
+    office.messages()
+    job = office.deliver(office.accept())
+    assert office.messages() == [f"{job.device_id}/{job.manifest.id}"]  # the first one, from accepting
+    office.clock.advance(seconds=119)
+    assert office.rooms.delivery.sweep() == 0
+    office.recover()
+    assert office.job(job).state == "sent"
+
+
+def test_pauses_grow_where_nobody_says_how_long(office: Any) -> None:
+    """R26, R57: 10 s, 30 s, 90 s and so on, up to 15 minutes."""
+    delivery = office.with_(grants=Refusing(faults.NoConnection()))
+    job, pauses = office.accept(), []
+    for _ in range(6):
+        job = office.deliver(job, delivery)
+        pauses.append((job.next_attempt - office.clock()).total_seconds())
+        office.clock.advance(seconds=pauses[-1])
+    assert pauses == [10, 30, 90, 270, 810, 900]
+
+
+def test_after_a_day_it_is_given_up(office: Any) -> None:
+    """R26: the job fails with 360, its document goes, and nothing tries again."""
+    delivery = office.with_(grants=Refusing(faults.NoConnection(retry_after=6 * 3600)))
+    job = office.accept()
+    for _ in range(5):
+        job = office.deliver(job, delivery)
+        office.clock.advance(hours=6, seconds=1)
+    assert (job.state, job.reason, job.fault.code) == ("failed", "not_delivered_in_time", 360)
+    assert office.documents() == office.due() == []
+
+
+def test_a_wait_beyond_the_day_is_given_up_at_once(office: Any) -> None:
+    """R40: Microsoft asks for more than the job's day: the person hears it now."""
+    office.switchboard.add("sendMail", "throttled", retry_after="90000")
+    job = office.accept()
+    office.clock.advance(seconds=1)
+    job = office.deliver(job)
+    assert (job.state, job.reason) == ("failed", "not_delivered_in_time")
+
+
+def test_a_job_that_kills_its_worker_is_given_up_after_a_day_too(office: Any) -> None:
+    """R09: attempts that never come to their end do not go on for ever."""
+    job = office.accept()
+    deadly = office.with_(grants=Refusing(Dies()))  # type: ignore[arg-type]
+    for _ in range(3):
+        with pytest.raises(Dies):
+            office.deliver(job, deadly)
+        office.clock.advance(minutes=2)
+    office.clock.advance(hours=25)
+    ended = office.deliver(job, deadly)
+    assert (ended.state, ended.reason, ended.attempts) == ("failed", "not_delivered_in_time", 3)
+    assert office.documents() == office.due() == []
+
+
+def test_a_job_nobody_looked_at_for_a_day_is_still_tried(office: Any) -> None:
+    """R56: the service was away, not Microsoft."""
+    job = office.accept()
+    office.clock.advance(hours=25)
+    office.cloud.expire_access_tokens()
+    assert office.deliver(job, office.with_(grants=Refusing(faults.NoConnection()))).attempts == 1
+
+
+def test_updated_always_moves_forward(office: Any) -> None:
+    """The long poll compares it: a clock that stands still or runs back must not hide a change."""
+    job = office.accept()
+    office.clock.advance(seconds=-30)
+    assert office.deliver(job).updated > job.updated
+
+
+def test_a_withdrawn_consent_is_learnt_from_the_first_delivery(office: Any) -> None:
+    """R58: the organisation is marked once, and the next scan is refused before it is stored."""
+    office.clock.advance(minutes=30)
+    job = office.deliver(office.accept(), office.with_(grants=Refusing(faults.ConsentWithdrawn())))
+    assert (job.state, job.reason, job.fault.code) == ("failed", "consent_withdrawn", 370)
+    with pytest.raises(faults.ConsentWithdrawn):
+        office.accept()
+    assert office.rooms.organisations.get(CONTOSO).consent == "withdrawn"
+
+
+def test_old_documents_go_and_those_of_living_jobs_do_not(office: Any) -> None:
+    """R03, I06: after 48 hours nothing of a scan is left, sent or not; before that a waiting one keeps its bytes."""
+    from shared.expiry import expire
+
+    job = office.accept()
+    expire(office.rooms.storage, office.clock() + timedelta(hours=47))
+    assert office.documents() == [job.blob]
+    expire(office.rooms.storage, office.clock() + timedelta(hours=49))
+    assert office.documents() == []

@@ -1,0 +1,244 @@
+"""No job is forgotten when the process ends between any two writes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from time import monotonic, sleep
+from typing import IO, Any
+
+import pytest
+
+from shared import faults
+from shared.expiry import expire
+from shared.scans import Acceptance, Delivery, Jobs
+from shared.storage import Blobs, Queue, Row, Table, Value
+
+HOUSE = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 30
+
+
+class Dies(BaseException):
+    """The process ends here."""
+
+
+class Life:
+    """Counts writes; the one after ``writes`` is not done any more."""
+
+    def __init__(self, writes: int) -> None:
+        self._left = writes
+
+    def spend(self) -> None:
+        """One write."""
+        if not self._left:
+            raise Dies
+        self._left -= 1
+
+
+class MortalTable(Table):
+    """A table whose process dies."""
+
+    def __init__(self, table: Table, life: Life) -> None:
+        super().__init__(table._client, table._new_id)
+        self._life = life
+
+    def insert(self, partition: str, row: str, values: Mapping[str, Value | None]) -> Row:
+        """As a table's."""
+        self._life.spend()
+        return super().insert(partition, row, values)
+
+    def insert_together(self, partition: str, rows: Sequence[tuple[str, Mapping[str, Value | None]]]) -> None:
+        """As a table's."""
+        self._life.spend()
+        super().insert_together(partition, rows)
+
+    def replace(self, old: Row, values: Mapping[str, Value | None]) -> Row:
+        """As a table's."""
+        self._life.spend()
+        return super().replace(old, values)
+
+    def delete(self, partition: str, row: str) -> None:
+        """As a table's."""
+        self._life.spend()
+        super().delete(partition, row)
+
+
+class MortalQueue(Queue):
+    """A queue whose process dies."""
+
+    def __init__(self, queue: Queue, life: Life) -> None:
+        super().__init__(queue._client)
+        self._life = life
+
+    def send(self, text: str, *, delay: float = 0) -> None:
+        """As a queue's."""
+        self._life.spend()
+        super().send(text, delay=delay)
+
+
+class MortalBlobs(Blobs):
+    """A container whose process dies."""
+
+    def __init__(self, blobs: Blobs, life: Life) -> None:
+        super().__init__(blobs._client)
+        self._life = life
+
+    def put(self, name: str, body: bytes | IO[bytes], size: int) -> str:
+        """As a container's."""
+        self._life.spend()
+        return super().put(name, body, size)
+
+    def delete(self, name: str) -> None:
+        """As a container's."""
+        self._life.spend()
+        super().delete(name)
+
+
+def mortal(office: Any, writes: int) -> tuple[Acceptance, Delivery]:
+    """The rooms of a process that has so many writes to live."""
+    life, storage = Life(writes), office.rooms.storage
+    jobs = Jobs(MortalTable(storage.table("jobs"), life), office.clock)
+    documents = MortalBlobs(storage.blobs("documents"), life)
+    queue = MortalQueue(storage.queue("deliveries"), life)
+    acceptance = Acceptance(jobs, documents, queue, office.rooms.organisations, office.rooms.people, office.clock)
+    return acceptance, office.with_(jobs=jobs, documents=documents, deliveries=queue)
+
+
+def accept(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+    """A new scan."""
+    from io import BytesIO
+
+    acceptance.accept(office.device, office.manifest(), BytesIO(b"%PDF-1.7 the scan"))
+
+
+def deliver(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+    """A delivery that succeeds."""
+    office.deliver(job, delivery)
+
+
+def throttled(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+    """A delivery that must wait."""
+    office.switchboard.add("sendMail", "throttled", retry_after="30")
+    office.deliver(job, delivery)
+
+
+def refused(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+    """A delivery that fails for good."""
+    office.cloud.change_account("contoso/adele", mailbox_full=True)
+    office.deliver(job, delivery)
+
+
+def sweep(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+    """A sweep that finds it due."""
+    office.clock.advance(minutes=2)
+    delivery.sweep()
+
+
+def cancel(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+    """A cancellation."""
+    acceptance.cancel(office.device, job.manifest.id)
+
+
+# What ends where the process lived on, and what else may come of it where it died: the hand-over is one of the
+# writes, so a death after it leaves an open outcome.
+Story = Callable[[Any, Acceptance, Delivery, Any], None]
+STORIES: list[tuple[Story, str, set[str]]] = [
+    (accept, "sent", {"sent"}),
+    (deliver, "sent", {"sent", "uncertain"}),
+    (throttled, "sent", {"sent", "uncertain"}),
+    (refused, "failed", {"failed", "uncertain"}),
+    (sweep, "sent", {"sent"}),
+    (cancel, "cancelled", {"sent", "cancelled"}),
+]
+
+
+@pytest.mark.parametrize(("story", "whole", "else_too"), STORIES, ids=[story[0].__name__ for story in STORIES])
+def test_a_death_between_any_two_writes_loses_no_job(office: Any, story: Story, whole: str, else_too: set[str]) -> None:
+    """R03, R04, R07, R17: for every write, the process dies before it; later every job has ended, visibly.
+
+    At most one mail each, none without a job, nothing left in the list of what is due, and no document beyond
+    its 48 hours.
+    """
+    deaths = 0
+    for writes in range(40):
+        job = None if story is accept else office.accept()
+        before = len(office.mails())
+        known = {found.manifest.id for found in office.rooms.jobs.history(office.device.id, "", 100)[0]}
+        try:
+            story(office, *mortal(office, writes), job)
+        except Dies:
+            deaths += 1
+            died = True
+        else:
+            died = False
+        office.switchboard.remove()
+        office.recover()
+        jobs, _ = office.rooms.jobs.history(office.device.id, "", 100)
+        mails = len(office.mails()) - before
+        states = [office.job(job).state] if job else [new.state for new in jobs if new.manifest.id not in known]
+        # A scan that was never accepted has told the device so: it got no answer.
+        assert states or (story is accept and died)
+        assert set(states) <= (else_too if died else {whole}), writes
+        assert mails == len(states) or "sent" not in states
+        assert mails <= len(states) <= 1
+        assert office.due() == [], writes
+        office.cloud.change_account("contoso/adele", mailbox_full=False)
+        if not died:
+            break
+    assert deaths >= 3
+    assert not died
+    expire(office.rooms.storage, datetime.now(office.clock().tzinfo).replace(year=2100))
+    assert office.documents() == []
+
+
+# ---------------------------------------------------------------- kill -9
+
+DELIVER = "import sys; from shared.services import services; services().delivery.deliver(sys.argv[1])"
+
+
+def killed(office: Any, job: Any, where: str, kind: str) -> None:
+    """Deliver a job in a process of its own, and kill that while the emulated Microsoft takes its time."""
+    office.switchboard.add(where, kind, seconds=PATIENCE)
+    environment = {**office.told, **os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-c", DELIVER, f"{job.device_id}/{job.manifest.id}"], env=environment, cwd=HOUSE
+    )
+    try:
+        ends = monotonic() + PATIENCE
+        while not office.switchboard.count(where):
+            assert process.poll() is None
+            assert monotonic() < ends
+            sleep(0.05)
+        if kind.endswith("applying"):
+            while not office.mails():
+                assert monotonic() < ends
+                sleep(0.05)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    office.switchboard.remove()
+
+
+def test_killed_before_the_hand_over_it_is_sent_once(office: Any) -> None:
+    """R07: kill -9 while Graph is asked whose mailbox it is: recovered by the sweep, one mail."""
+    job = office.accept()
+    killed(office, job, "me", "slow")
+    assert office.job(job).state == "sending"
+    office.recover()
+    assert office.job(job).state == "sent"
+    assert len(office.mails()) == 1
+
+
+@pytest.mark.parametrize(("kind", "mails"), [("slow", 0), ("slow_after_applying", 1)])
+def test_killed_while_it_was_sent_it_is_uncertain_and_never_repeated(office: Any, kind: str, mails: int) -> None:
+    """R07, R43: kill -9 while sendMail is open: nobody knows, it is said so (360), and no copy is made."""
+    job = office.accept()
+    killed(office, job, "sendMail", kind)
+    office.recover()
+    found = office.job(job)
+    assert (found.state, found.reason) == ("uncertain", "outcome_unknown")
+    assert found.fault is faults.OutcomeUnknown
+    assert len(office.mails()) == mails
