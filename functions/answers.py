@@ -179,7 +179,9 @@ def problem(request: Request, fault: Fault) -> Response:
         body["retry_after"] = round(fault.retry_after)
         headers["Retry-After"] = str(round(fault.retry_after))
     if fault.status == faults.DeviceTokenInvalid.status:
-        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        # RFC 6750 section 3.1: who sent no token is told of no error in it.
+        sent = "authorization" in request.headers
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
     if errors := getattr(request.state, "errors", None):
         body["errors"] = errors
     return JSONResponse(body, fault.status, headers, "application/problem+json")

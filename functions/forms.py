@@ -10,14 +10,17 @@ from shared import faults
 
 
 async def form_of(request: Request) -> Mapping[str, str]:
-    """Return the fields of a posted form; of a repeated field the last, and no files.
+    """Return the fields of a posted form.
 
     Raises:
         UnsupportedMediaType: it is no form.
+        InvalidRequest: a field is there twice (RFC 6749 section 3.2 forbids it, and no form of ours does it).
     """
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise faults.UnsupportedMediaType
     form = await request.form(max_fields=50)
+    if len(form.multi_items()) != len(form):
+        raise faults.InvalidRequest("repeated field")
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
