@@ -63,7 +63,7 @@ class KeyUpkeep:
             try:
                 self._run_for(tid)
             except (faults.Fault, SealBroken) as error:
-                log.error("the keys of a tenant were not kept up: %s", error)  # noqa: TRY400  (raised below)
+                log.error("the keys of tenant %s were not kept up: %s", tid, error)  # noqa: TRY400  (raised below)
                 failed = error
         if failed:
             raise failed
@@ -110,7 +110,7 @@ class KeyUpkeep:
         if versions[-1].wrapped is None:
             return
         if self._clock() - versions[-1].created >= OLDEST and self._data_keys.rotate(tid):
-            log.info("a data key was rotated")
+            log.info("a data key of tenant %s was rotated", tid)
             versions = self._data_keys.versions(tid)
         self._data_keys.rewrap(tid)
         unneeded = self._rested(versions)
@@ -119,7 +119,7 @@ class KeyUpkeep:
             used = self._grants.key_ids(tid)
             for found in unneeded:
                 if found.id not in used and self._data_keys.destroy(found):
-                    log.info("a retired data key was destroyed")
+                    log.info("a retired data key of tenant %s was destroyed", tid)
 
     def _rested(self, versions: list[DataKey]) -> list[DataKey]:
         """Return the retired keys that have rested. A key retires when its successor is made."""
