@@ -4,7 +4,15 @@ from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 
-from functions import DELIVERIES, EXPIRY_SCHEDULE, HTTP_DOORS, RENEWAL_SCHEDULE, STORAGE_SETTING, SWEEP_SCHEDULE
+from functions import (
+    DELIVERIES,
+    EXPIRY_SCHEDULE,
+    HTTP_DOORS,
+    KEYS_SCHEDULE,
+    RENEWAL_SCHEDULE,
+    STORAGE_SETTING,
+    SWEEP_SCHEDULE,
+)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -65,3 +73,11 @@ def expire(timer: func.TimerRequest) -> None:  # noqa: ARG001
     from functions.upkeep import expire
 
     expire()
+
+
+@app.timer_trigger(arg_name="timer", schedule=KEYS_SCHEDULE)
+def rotate_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Rotate the vault's keys."""
+    from functions.upkeep import rotate_keys
+
+    rotate_keys()

@@ -1,7 +1,7 @@
 """The doors: decode, call one room, encode. No business decision lives here.
 
 Each HTTP door is a function of its own in the portal, and an ASGI app of its own in here, built on its first
-request by the module's ``build(services)``; the queue door and the timers are plain functions. A door may
+request by the module's ``build(services)``; the queue door, the timers and the command are plain functions. A door may
 import ``shared``, FastAPI and the standard library, no vendor SDK, and nothing imports a door but
 ``function_app.py`` and whoever serves the same doors elsewhere (``local/``).
 """
@@ -22,4 +22,5 @@ STORAGE_SETTING = "DataStorage"
 SWEEP_SCHEDULE = "30 * * * * *"
 RENEWAL_SCHEDULE = "50 * * * * *"
 EXPIRY_SCHEDULE = "0 17 * * * *"
-"""NCRONTAB, in UTC: sweep and renewal every minute, expiry every hour."""
+KEYS_SCHEDULE = "0 43 2 1 * *"
+"""NCRONTAB, in UTC: sweep and renewal every minute, expiry every hour, keys every month."""

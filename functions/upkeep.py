@@ -1,4 +1,4 @@
-"""TIMER doors: wake what nobody has woken, delete what is too old."""
+"""TIMER doors: wake what nobody has woken, delete what is too old, renew keys."""
 
 from shared.services import services
 
@@ -18,3 +18,8 @@ def expire() -> None:
 def renew() -> None:
     """Renew the sleeping sign-ins that are due."""
     services().keep_alive.run()
+
+
+def rotate_keys() -> None:
+    """Give old data keys successors, follow the key that wraps them, destroy what nothing lies under any more."""
+    services().key_upkeep.run()

@@ -25,7 +25,7 @@ VISIBLE_AGAIN = 30
 """Seconds after a failure; both as in host.json."""
 HIDDEN = 600
 """Seconds that a message is hidden while it is worked on, as the Functions host does."""
-SWEEP_EVERY, EXPIRE_EVERY = 60.0, 3600.0
+SWEEP_EVERY, EXPIRE_EVERY, KEYS_EVERY = 60.0, 3600.0, 30 * 86400.0
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _work(rooms: Services, stop: threading.Event, poll: float) -> None:
     from shared.expiry import expire
 
     door = QueueDoor(rooms.settings.data_storage, rooms)
-    swept = expired = time.monotonic()
+    swept = expired = rotated = time.monotonic()
     while not stop.wait(poll):
         try:
             door.drain()
@@ -127,6 +127,9 @@ def _work(rooms: Services, stop: threading.Event, poll: float) -> None:
             if time.monotonic() - expired > EXPIRE_EVERY:
                 expired = time.monotonic()
                 expire(rooms.storage, rooms.clock())
+            if time.monotonic() - rotated > KEYS_EVERY:
+                rotated = time.monotonic()
+                rooms.key_upkeep.run()
         except Exception as error:  # noqa: BLE001  (a worker that stops at the first fault delivers nothing)
             log.error("queue or timer: %s", type(error).__name__)  # noqa: TRY400
 

@@ -100,7 +100,7 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
         finally:
             device.close()
         if host == "functions":
-            for timer in ("sweep", "renew", "expire"):
+            for timer in ("sweep", "renew", "expire", "rotate_keys"):
                 with story.step(f"Microsoft's worker runs the timer {timer}"):
                     ran = functions_host.run_timer(ports.app, timer)
                 story.check(f"{timer} ran", ran, expected=True)

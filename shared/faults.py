@@ -170,6 +170,16 @@ class StorageUnavailable(Passing):
     remedy = N_("Try again in a minute. Nothing has been lost.")
 
 
+class KeyServiceUnavailable(Passing):
+    """Whoever keeps our key-encryption key (Key Vault, or the identity that opens it) did not answer (R35, R36)."""
+
+    reason = "key_service_unavailable"
+    who = Who.OPERATOR
+    title = N_("The service is interrupted")
+    detail = N_("The service cannot reach its own keys at the moment.")
+    remedy = N_("Try again in a minute. Nothing has been lost.")
+
+
 class SendingLimitReached(Passing):
     """Exchange's limit of messages for this mailbox (ErrorExceededMessageLimit and its kin)."""
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from shared.scans import Acceptance, Delivery, Jobs
     from shared.storage import Storage
     from shared.vault import Grant, Grants, KeepAlive, Renewals, Sealer
+    from shared.vault.data_keys import DataKeys
+    from shared.vault.key_encryption import KeyEncryption
+    from shared.vault.key_upkeep import KeyUpkeep
 
 
 def now() -> datetime:
@@ -74,7 +77,41 @@ class Services:
         """The cipher."""
         from shared.vault import Sealer
 
-        return Sealer(self.settings.vault_key, self.settings.environment, self._random_bytes)
+        return Sealer(self.data_keys, self.settings.environment, self._random_bytes)
+
+    @cached_property
+    def key_encryption(self) -> KeyEncryption:
+        """What wraps the tenants' data keys."""
+        if self.settings.vault_keys:
+            from shared.vault.key_encryption import KeyFile
+
+            return KeyFile(self.settings.vault_keys)
+        from shared.identity.managed_identity import ManagedIdentity
+        from shared.vault.key_vault import KeyVault
+
+        identity = ManagedIdentity(self.settings.managed_identity_client_id)
+        return KeyVault(self.settings.key_encryption_key, identity.token, self.clock)
+
+    @cached_property
+    def data_keys(self) -> DataKeys:
+        """The tenants' data keys."""
+        from shared.vault.data_keys import DataKeys
+
+        return DataKeys(
+            self.storage.table("keys"),
+            self.key_encryption,
+            self.settings.environment,
+            [key for key in (self.settings.service_key, self.settings.former_service_key) if key],
+            self.clock,
+            self._random_bytes,
+        )
+
+    @cached_property
+    def key_upkeep(self) -> KeyUpkeep:
+        """Rotation of keys."""
+        from shared.vault.key_upkeep import KeyUpkeep
+
+        return KeyUpkeep(self.data_keys, self.grants, self.clock)
 
     @cached_property
     def entra(self) -> Entra:

@@ -15,6 +15,7 @@ HIGHEST_PORT = 65535
 _ORIGIN = re.compile(r"(https?)://([a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,4}))?")
 _LOOPBACK = {"127.0.0.1", "localhost"}
 _DEFAULT_PORTS = {("https", "443"), ("http", "80")}
+_KEY_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9-]+)?/keys/[a-z0-9-]{1,127}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -40,9 +41,15 @@ class Settings:
     client_certificate: str
     """PEM: the private key and the certificate by which the app proves itself to Entra."""
     service_key: bytes
-    """32 bytes: signs device tokens, nonces and links."""
-    vault_key: bytes
-    """32 bytes: seals what lies in Table Storage. From a file, on one machine only."""
+    """32 bytes: signs device tokens, nonces and links, and vouches for the rows of data keys."""
+    former_service_key: bytes
+    """The one before, believed for rows of data keys until they are wrapped anew; or empty."""
+    key_encryption_key: str
+    """Key Vault's URL of the key that wraps data keys, in lower case; or empty."""
+    managed_identity_client_id: str
+    """Of the identity that may unwrap with it; or empty."""
+    vault_keys: tuple[bytes, ...]
+    """Instead of Key Vault, on one machine: 32 bytes each, the first wraps. From a file; or empty."""
 
     def __repr__(self) -> str:
         return f"Settings({self.environment}, {self.public_url})"
@@ -100,8 +107,27 @@ class _Reader:
             raw = b""
         # Written again, because Python's base64 skips what it does not know.
         if value and (len(raw) != KEY_BYTES or base64.urlsafe_b64encode(raw).decode("ascii") != spelled + "="):
-            self.problems.append(f"{name} must be {KEY_BYTES} bytes in base64url")
+            problem = f"{name} must be {KEY_BYTES} bytes in base64url"
+            self.problems += [] if problem in self.problems else [problem]
         return raw
+
+    def given(self, name: str) -> str:
+        return self._environ.get(name, "").strip()
+
+    def key_url(self, name: str) -> str:
+        value = self.text(name).lower()  # Key Vault does not tell cases apart
+        if value and not _KEY_URL.fullmatch(value):
+            self.problems.append(
+                f"{name} must be the URL of a key without a version, such as https://scan.vault.azure.net/keys/scan"
+            )
+        return value
+
+    def keys_of_file(self, name: str, *, allowed: bool) -> tuple[bytes, ...]:
+        if allowed:
+            return tuple(self.key(name, line) for line in self.private_file(name).split())
+        if self.given(name):
+            self.problems.append(f"{name} is for one machine, and not beside KEY_ENCRYPTION_KEY")
+        return ()
 
     def private_file(self, name: str) -> str:
         path = self.text(name)
@@ -136,6 +162,8 @@ def read(environ: Mapping[str, str]) -> Settings:
     """
     reader = _Reader(environ)
     environment = reader.environment()
+    # On one machine alone, a file may stand in for Key Vault (threat G10).
+    from_file = environment == "local" and not reader.given("KEY_ENCRYPTION_KEY")
     settings = Settings(
         environment=environment,
         public_url=reader.origin("PUBLIC_URL", plain_on_loopback=environment == "local"),
@@ -145,7 +173,10 @@ def read(environ: Mapping[str, str]) -> Settings:
         client_id=reader.guid("CLIENT_ID"),
         client_certificate=reader.certificate("CLIENT_CERTIFICATE_FILE"),
         service_key=reader.key("SERVICE_KEY", reader.text("SERVICE_KEY")),
-        vault_key=reader.key("VAULT_KEY_FILE", reader.private_file("VAULT_KEY_FILE")),
+        former_service_key=reader.key("FORMER_SERVICE_KEY", reader.given("FORMER_SERVICE_KEY")),
+        key_encryption_key="" if from_file else reader.key_url("KEY_ENCRYPTION_KEY"),
+        managed_identity_client_id="" if from_file else reader.guid("MANAGED_IDENTITY_CLIENT_ID"),
+        vault_keys=reader.keys_of_file("VAULT_KEY_FILE", allowed=from_file),
     )
     if reader.problems:
         raise SettingsInvalid(reader.problems)

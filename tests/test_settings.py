@@ -17,6 +17,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode().rstrip("=")
 PEM = "-----BEGIN PRIVATE KEY-----\nsecret-pem\n-----END PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nx\n"
 CLIENT_ID = "aaaaaaaa-0000-4000-8000-000000000001"
+KEY_URL = "https://scan.vault.azure.net/keys/scan"
+IDENTITY = "bbbbbbbb-0000-4000-8000-000000000002"
 
 
 @pytest.fixture
@@ -28,8 +30,17 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "CLIENT_ID": CLIENT_ID,
         "CLIENT_CERTIFICATE_FILE": str(private(tmp_path / "client.pem", PEM)),
         "SERVICE_KEY": KEY,
-        "VAULT_KEY_FILE": str(private(tmp_path / "vault-key", KEY + "\n")),
+        "KEY_ENCRYPTION_KEY": KEY_URL,
+        "MANAGED_IDENTITY_CLIENT_ID": IDENTITY,
     }
+
+
+@pytest.fixture
+def on_one_machine(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The least with a key file instead of Key Vault."""
+    told = {name: value for name, value in environ.items() if value not in {KEY_URL, IDENTITY}}
+    file = private(tmp_path / "vault-key", KEY + "\n")
+    return {**told, "ENVIRONMENT": "local", "VAULT_KEY_FILE": str(file)}
 
 
 def private(path: Path, content: str) -> Path:
@@ -80,7 +91,9 @@ def test_the_least_is_enough(environ: dict[str, str]) -> None:
         "https://login.microsoftonline.com",
         "https://graph.microsoft.com",
     )
-    assert told.service_key == told.vault_key == bytes(range(32))
+    assert told.service_key == bytes(range(32))
+    assert (told.key_encryption_key, told.managed_identity_client_id) == (KEY_URL, IDENTITY)
+    assert (told.former_service_key, told.vault_keys) == (b"", ())
     assert told.client_certificate == PEM.strip()
     assert told.client_id == CLIENT_ID
 
@@ -103,6 +116,9 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
         "CLIENT_ID": "no guid",
         "CLIENT_CERTIFICATE_FILE": str(private(tmp_path / "client.pem", "no pem")),
         "SERVICE_KEY": "c2hvcnQ",
+        "FORMER_SERVICE_KEY": "c2hvcnQ",
+        "KEY_ENCRYPTION_KEY": KEY_URL + "/0123456789abcdef0123456789abcdef",
+        "MANAGED_IDENTITY_CLIENT_ID": "no guid",
         "VAULT_KEY_FILE": str(tmp_path / "nowhere"),
     }
     assert names(problems(wrong)) == list(wrong)
@@ -191,44 +207,87 @@ def test_plain_http_is_for_the_app_on_one_machine(environ: dict[str, str], value
         "password",
     ],
 )
-def test_a_key_is_32_bytes_in_base64url(environ: dict[str, str], tmp_path: Path, value: str) -> None:
+def test_a_key_is_32_bytes_in_base64url(on_one_machine: dict[str, str], tmp_path: Path, value: str) -> None:
     """In its one spelling, and never cut, padded or guessed at."""
-    assert names(problems({**environ, "SERVICE_KEY": value})) == ["SERVICE_KEY"]
+    assert names(problems({**on_one_machine, "SERVICE_KEY": value})) == ["SERVICE_KEY"]
     odd = private(tmp_path / "odd", value)
-    assert names(problems({**environ, "VAULT_KEY_FILE": str(odd)})) == ["VAULT_KEY_FILE"]
+    assert names(problems({**on_one_machine, "VAULT_KEY_FILE": str(odd)})) == ["VAULT_KEY_FILE"]
+
+
+def test_a_key_file_holds_predecessors_too(on_one_machine: dict[str, str], tmp_path: Path) -> None:
+    """One key on each line, the newest first."""
+    older = base64.urlsafe_b64encode(b"\1" * 32).decode().rstrip("=")
+    file = private(tmp_path / "two", f"{KEY}\n{older}\n")
+    assert read({**on_one_machine, "VAULT_KEY_FILE": str(file)}).vault_keys == (bytes(range(32)), b"\1" * 32)
+
+
+def test_production_takes_no_key_from_a_file(environ: dict[str, str], on_one_machine: dict[str, str]) -> None:
+    """A key of one machine never seals what matters: neither instead of Key Vault nor beside it (G10)."""
+    file = on_one_machine["VAULT_KEY_FILE"]
+    assert names(problems({**environ, "VAULT_KEY_FILE": file})) == ["VAULT_KEY_FILE"]
+    assert names(problems({**environ, "VAULT_KEY_FILE": file, "ENVIRONMENT": "local"})) == ["VAULT_KEY_FILE"]
+    assert names(problems({**on_one_machine, "ENVIRONMENT": "production"})) == [
+        "KEY_ENCRYPTION_KEY",
+        "MANAGED_IDENTITY_CLIENT_ID",
+        "VAULT_KEY_FILE",
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://scan.vault.azure.net/keys/scan",
+        "https://scan.vault.azure.net/keys/scan/",
+        "https://scan.vault.azure.net/keys/scan/0123456789abcdef0123456789abcdef",
+        "https://scan.vault.azure.net/secrets/scan",
+        "https://scan.vault.azure.net",
+        "https://user@scan.vault.azure.net/keys/scan",
+        "https://scan.vault.azure.net/keys/scan?x=1",
+        "scan",
+    ],
+)
+def test_only_a_key_without_version_is_a_key(environ: dict[str, str], value: str) -> None:
+    """The newest version is asked for, and nothing but a key of a vault gets our token."""
+    assert names(problems({**environ, "KEY_ENCRYPTION_KEY": value})) == ["KEY_ENCRYPTION_KEY"]
+
+
+def test_a_key_vault_has_no_capitals(environ: dict[str, str]) -> None:
+    """Key Vault does not tell them apart, so rows are compared in one spelling."""
+    given = "https://Scan.vault.azure.net/keys/Scan"
+    assert read({**environ, "KEY_ENCRYPTION_KEY": given}).key_encryption_key == KEY_URL
 
 
 @pytest.mark.parametrize("name", ["VAULT_KEY_FILE", "CLIENT_CERTIFICATE_FILE"])
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o666, 0o601])
-def test_a_file_with_a_key_is_its_owners_alone(environ: dict[str, str], name: str, mode: int) -> None:
+def test_a_file_with_a_key_is_its_owners_alone(on_one_machine: dict[str, str], name: str, mode: int) -> None:
     """Whoever else could read or change it makes the start fail, and the line says which mode is right (G10)."""
-    Path(environ[name]).chmod(mode)
-    [line] = problems(environ)
+    Path(on_one_machine[name]).chmod(mode)
+    [line] = problems(on_one_machine)
     assert line.startswith(name)
     assert "0600" in line
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_private_file_is_taken(environ: dict[str, str], mode: int) -> None:
+def test_a_private_file_is_taken(on_one_machine: dict[str, str], mode: int) -> None:
     """Owner only, writable or not."""
-    Path(environ["VAULT_KEY_FILE"]).chmod(mode)
-    assert read(environ).vault_key
+    Path(on_one_machine["VAULT_KEY_FILE"]).chmod(mode)
+    assert read(on_one_machine).vault_keys
 
 
 @pytest.mark.parametrize("name", ["VAULT_KEY_FILE", "CLIENT_CERTIFICATE_FILE"])
 @pytest.mark.parametrize("content", ["", "\n \n", "\ufeff"])
-def test_an_empty_file_is_no_key(environ: dict[str, str], tmp_path: Path, name: str, content: str) -> None:
+def test_an_empty_file_is_no_key(on_one_machine: dict[str, str], tmp_path: Path, name: str, content: str) -> None:
     """A key that was never written does not become a key of nothing (G10)."""
-    assert names(problems({**environ, name: str(private(tmp_path / "empty", content))})) == [name]
+    assert names(problems({**on_one_machine, name: str(private(tmp_path / "empty", content))})) == [name]
 
 
 @pytest.mark.parametrize("name", ["VAULT_KEY_FILE", "CLIENT_CERTIFICATE_FILE"])
-def test_a_path_that_leads_nowhere_is_named(environ: dict[str, str], tmp_path: Path, name: str) -> None:
+def test_a_path_that_leads_nowhere_is_named(on_one_machine: dict[str, str], tmp_path: Path, name: str) -> None:
     """A missing file, a folder, a file of no text, and what is no path at all."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     (tmp_path / "binary").chmod(0o600)
     for path in (tmp_path / "nowhere", tmp_path, tmp_path / "binary", "a\0b"):
-        assert set(names(problems({**environ, name: str(path)}))) == {name}
+        assert set(names(problems({**on_one_machine, name: str(path)}))) == {name}
 
 
 @pytest.mark.parametrize("half", ["PRIVATE KEY", "CERTIFICATE"])
@@ -250,13 +309,13 @@ def test_what_is_no_guid_is_named(environ: dict[str, str], value: str) -> None:
     assert names(problems({**environ, "CLIENT_ID": value})) == ["CLIENT_ID"]
 
 
-def test_nothing_secret_shows(environ: dict[str, str]) -> None:
+def test_nothing_secret_shows(on_one_machine: dict[str, str]) -> None:
     """Whatever prints the settings (a log, a traceback, a test) prints no key, certificate or connection (G11)."""
-    told = read(environ)
+    told = read(on_one_machine)
     for shown in (repr(told), str(told), f"{told!r:>10}", f"{[told]}"):
         assert "secret" not in shown
         assert KEY not in shown
-        assert repr(told.vault_key) not in shown
+        assert repr(told.vault_keys[0]) not in shown
         assert told.client_id not in shown
 
 
@@ -291,13 +350,15 @@ def test_the_page_tells_the_defaults(environ: dict[str, str]) -> None:
     }
     for name, section in sections().items():
         expected = f"Default: `{defaults[name]}`." if name in defaults else "Needed."
+        if name in {"FORMER_SERVICE_KEY", "VAULT_KEY_FILE"}:
+            expected = "Default: none."
         assert section.strip().endswith(expected), name
 
 
 def test_the_page_says_what_a_secret_is() -> None:
     """Each setting that repr hides, and that is or leads to a secret, is marked as such."""
     secret = {name for name, section in sections().items() if "**Secret.**" in section}
-    assert secret == {"DataStorage", "CLIENT_CERTIFICATE_FILE", "SERVICE_KEY", "VAULT_KEY_FILE"}
+    assert secret == {"DataStorage", "CLIENT_CERTIFICATE_FILE", "SERVICE_KEY", "FORMER_SERVICE_KEY", "VAULT_KEY_FILE"}
 
 
 def test_every_field_is_somebodys_setting() -> None:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 
 from .directory import PERSONAL_TENANT, Account, Tenant
+from .key_vault import KeyVault
 from .keys import KeyRing
 from .mail import Mailboxes
-from .records import AccessToken, Application, Authority, Code, Grant, State
+from .records import AccessToken, Application, Authority, Code, Grant, ManagedIdentities, State
 from .refresh_tokens import RefreshTokens
 from .refusals import Refusal
 
@@ -39,6 +40,8 @@ class Cloud:
         self.state = state or State()
         self.refresh_tokens = RefreshTokens(self.state, self.lock, clock, rotation)
         self.mailboxes = Mailboxes(self.clock)
+        self.key_vault = KeyVault(clock)
+        self.managed_identities = ManagedIdentities()
         self._applications = {application.client_id: application for application in applications}
 
     # Directory

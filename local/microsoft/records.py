@@ -1,5 +1,6 @@
 """The records that the emulated cloud keeps: app registrations, grants, codes, tokens."""
 
+import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -86,6 +87,22 @@ class AccessToken:
     resource: str
     scopes: frozenset[str]
     expires: datetime
+
+
+class ManagedIdentities:
+    """The user-assigned identities of the app; ``header`` is what IDENTITY_HEADER must be."""
+
+    def __init__(self) -> None:
+        self.header = secrets.token_hex(16)
+        self._assigned: set[str] = set()
+
+    def assign(self, client_id: str) -> None:
+        """Assign an identity to the app."""
+        self._assigned.add(client_id)
+
+    def has(self, client_id: str | None) -> bool:
+        """Tell whether an identity is assigned."""
+        return client_id in self._assigned
 
 
 @dataclass

@@ -20,8 +20,10 @@ from .admin_consent import AdminConsent
 from .cloud import Cloud
 from .drafts import Drafts
 from .graph import Graph
+from .key_vault import KeyVaultEndpoints
 from .login import Login
 from .mailbox_pages import MailboxPages
+from .managed_identity import ManagedIdentityEndpoint
 from .pages import SUBMIT_SCRIPT, page
 from .sign_in import SignIn
 from .switch_pages import SwitchPages
@@ -61,6 +63,8 @@ class Server:
                 *Login(cloud, sign_in).routes,
                 *AdminConsent(cloud, sign_in).routes,
                 *TokenEndpoint(cloud).routes,
+                *KeyVaultEndpoints(cloud.key_vault, cloud.access_token, cloud.clock).routes,
+                *ManagedIdentityEndpoint(cloud).routes,
             ],
             # A page elsewhere cannot reach us under a name of its own (DNS rebinding).
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])],

@@ -23,6 +23,8 @@ oauth                               an error of Entra by ``number`` (error, sube
 graph                               an error of Graph by ``status``, ``code``, ``message``;  no
                                     with ``claims`` a 401 claims challenge
 ==================================  =====================================================  =========
+
+The first four kinds, slow and reset also fit ``key`` and ``unwrapkey`` (Key Vault) and ``managed_identity``.
 """
 
 from collections import Counter, deque
@@ -33,6 +35,7 @@ from typing import Any
 from uuid import uuid4
 
 from .cloud import Cloud
+from .key_vault import KEY_PATH
 
 # Outlook's limit of requests under way at a time for one app and mailbox
 # (https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits).
@@ -51,6 +54,9 @@ ENDPOINTS = {
     "/createUploadSession": "createUploadSession",
     "/send": "send",
     "/-/uploads": "upload",
+    KEY_PATH: "key",
+    "/unwrapkey": "unwrapkey",
+    "/msi/token": "managed_identity",
 }
 STATUS = {"throttled": 429, "server_error": 500, "unavailable": 503, "gateway_timeout": 504}
 AFTER = "_after_applying"

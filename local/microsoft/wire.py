@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .cloud import Cloud
 from .graph import graph_error
+from .key_vault import error_body
 from .mail import GraphError
 from .refusals import Refusal
 from .switchboard import AFTER, ENDPOINTS, STATUS, Entry, Fault, Switchboard
@@ -99,6 +100,9 @@ class FaultyWire:
 
     def _trouble(self, exchange: "_Exchange", fault: Fault, status: int) -> Response:
         headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
+        if exchange.scope["path"].startswith("/keyvault/"):
+            code = "Throttled" if status == 429 else "InternalError"  # noqa: PLR2004 - too many requests
+            return JSONResponse(error_body(code, "Switched on."), status, headers)
         if not exchange.scope["path"].startswith(("/v1.0/", "/-/")):
             number = 90055 if status == 429 else 90033  # noqa: PLR2004 - too many requests
             refusal = Refusal(number, error="temporarily_unavailable")

@@ -107,20 +107,25 @@ class Handoffs:
         self._guesses = Guesses(table, clock)
 
     def start(self, story: str, task: Mapping[str, Any], *, device_id: str = "") -> Started:
-        """Begin a handoff and return what the panel (or the page) needs."""
+        """Begin a handoff and return what the panel (or the page) needs.
+
+        It is sealed for the tenant that ``task`` names as ``tid``, where it names one.
+        """
         handoff_id = str(uuid.UUID(int=self._below(1 << 128)))
         expires = self._clock() + LIFE
+        tid = str(task.get("tid", ""))
         self._table.insert(
             key(handoff_id),
             ROW,
             {
                 "story": story,
                 "device_id": device_id,
+                "tid": tid,
                 "status": "pending",
                 "interval": INTERVAL,
                 "ends": expires,
                 "expires": expires + LIFE + REMEMBERED,
-                "task": self._seal(task, handoff_id, "task"),
+                "task": self._seal(tid, task, handoff_id, "task", anew=True),
             },
         )
         code = self._give_code(handoff_id) if device_id else ""
@@ -210,7 +215,6 @@ class Handoffs:
             Fault: it expired, or was cancelled at the panel meanwhile (threat B11).
             WrongState: another browser was faster.
         """
-        sealed = self._seal(result, handoff_id, "result") if result else None
 
         def done(row: Row) -> Mapping[str, Value | None]:
             self._read(handoff_id, row).require_pending()
@@ -218,7 +222,7 @@ class Handoffs:
             return {
                 "status": "confirm",
                 "account_hint": account_hint,
-                "result": sealed,
+                "result": self._seal(row["tid"], result, handoff_id, "result") if result else None,
                 "outcome": outcome,
                 "ends": self._clock() + LIFE,
             }
@@ -362,14 +366,15 @@ class Handoffs:
             account_hint=row.get("account_hint"),
             interval=row["interval"],
             expires=row["ends"],
-            task=self._open(row["task"], handoff_id, "task"),
-            result=self._open(row["result"], handoff_id, "result") if row.get("result") else {},
+            task=self._open(row, "task", handoff_id),
+            result=self._open(row, "result", handoff_id) if row.get("result") else {},
             outcome=row.get("outcome", ""),
         )
 
-    def _seal(self, value: Mapping[str, Any], handoff_id: str, column: str) -> bytes:
-        return self._sealer.seal(json.dumps(value).encode(), "handoffs", handoff_id, ROW, column)
+    def _seal(self, tid: str, value: Mapping[str, Any], handoff_id: str, column: str, *, anew: bool = False) -> bytes:
+        return self._sealer.seal(tid, json.dumps(value).encode(), "handoffs", handoff_id, ROW, column, anew=anew)
 
-    def _open(self, sealed: bytes, handoff_id: str, column: str) -> dict[str, Any]:
-        opened: dict[str, Any] = json.loads(self._sealer.open(sealed, "handoffs", handoff_id, ROW, column))
+    def _open(self, row: Row, column: str, handoff_id: str) -> dict[str, Any]:
+        sealed = self._sealer.open(row["tid"], row[column], "handoffs", handoff_id, ROW, column)
+        opened: dict[str, Any] = json.loads(sealed)
         return opened

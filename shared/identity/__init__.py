@@ -1,7 +1,8 @@
 """Everything that is said to Entra ID: authorize, redeem, refresh, the proof of an ID token.
 
 Owns: MSAL (the only room that imports it), the classes of Entra's errors, the keys that Entra
-signs with, and the authorizations under way (one row per ``state``, used once).
+signs with, the authorizations under way (one row per ``state``, used once), and the tokens of this
+app's managed identity.
 
 Does not own: where tokens are kept (``vault``), or what a finished authorization means
 (``people``, ``organisations``). It may import ``shared.faults``, ``shared.storage`` and

@@ -87,6 +87,7 @@ class Authorizations:
         prompt: str = "select_account",
         login_hint: str | None = None,
         claims: str | None = None,
+        owner: str = "",
     ) -> str:
         """Begin an authorization for one browser and return Entra's address.
 
@@ -99,19 +100,22 @@ class Authorizations:
             prompt: OpenID Connect's prompt.
             login_hint: the account, where it is already known to Microsoft's own pages.
             claims: a claims challenge that the sign-in must answer (JSON).
+            owner: the tenant whose key seals it. Empty while the tenant is a hint that nobody has proven: it must
+                not choose a key, nor have one made.
         """
         state = self._secret()
         flow = self._entra.begin(
             tid, scopes, self._redirect_uri, state, prompt=prompt, login_hint=login_hint, claims=claims
         )
         handle = _hash(state)
-        self._insert(handle, purpose, subject, browser, {"tid": tid, "flow": self._seal(flow, handle, "flow")})
+        sealed = self._seal(owner, flow, handle, "flow")
+        self._insert(handle, purpose, subject, browser, {"tid": tid, "owner": owner, "flow": sealed})
         return str(flow["auth_uri"])
 
     def expect(self, purpose: str, subject: str, *, browser: str) -> str:
         """Expect an answer that carries no code (admin consent) and return its ``state``."""
         state = self._secret()
-        self._insert(_hash(state), purpose, subject, browser, {})
+        self._insert(_hash(state), purpose, subject, browser, {"owner": ""})
         return state
 
     def answered(self, form: Mapping[str, str]) -> str:
@@ -129,7 +133,7 @@ class Authorizations:
             self._still_open(row, "begun")
             if "flow" not in row.values:
                 raise faults.ResponseNotExpected("another purpose")
-            return {"status": "answered", "response": self._seal(kept, handle, "response")}
+            return {"status": "answered", "response": self._seal(row["owner"], kept, handle, "response")}
 
         self._change(handle, take)
         return handle
@@ -142,8 +146,8 @@ class Authorizations:
             ResponseNotExpected: unknown, not answered, already finished, too old, or tampered with.
         """
         row = self._use(handle, "answered", browser)
-        flow = self._open(row["flow"], handle, "flow")
-        response = self._open(row["response"], handle, "response")
+        flow = self._open(row, "flow", handle)
+        response = self._open(row, "response", handle)
         tid = str(row["tid"])
         return Finished(
             row["purpose"], row["subject"], tid, "error" in response, lambda: self._entra.redeem(tid, flow, response)
@@ -194,14 +198,15 @@ class Authorizations:
             },
         )
 
-    def _seal(self, value: Mapping[str, Any], handle: str, column: str) -> bytes:
-        return self._sealer.seal(json.dumps(value).encode(), "authorizations", handle, ROW, column)
+    def _seal(self, owner: str, value: Mapping[str, Any], handle: str, column: str) -> bytes:
+        return self._sealer.seal(owner, json.dumps(value).encode(), "authorizations", handle, ROW, column)
 
-    def _open(self, sealed: bytes, handle: str, column: str) -> dict[str, Any]:
+    def _open(self, row: Row, column: str, handle: str) -> dict[str, Any]:
         try:
-            opened: dict[str, Any] = json.loads(self._sealer.open(sealed, "authorizations", handle, ROW, column))
+            sealed = self._sealer.open(row["owner"], row[column], "authorizations", handle, ROW, column)
         except SealBroken as error:
             raise faults.ResponseNotExpected("seal broken") from error
+        opened: dict[str, Any] = json.loads(sealed)
         return opened
 
 

@@ -137,7 +137,13 @@ class People:
         pinned = self._pinned(tid, handoff.task["group"], handoff.task["user"])
         grant = self._grants.get(tid, pinned.oid) if pinned else None
         return self._authorizations.begin(
-            STORY, handoff.id, tid=tid, scopes=scopes, browser=browser, claims=grant.claims if grant else None
+            STORY,
+            handoff.id,
+            tid=tid,
+            scopes=scopes,
+            browser=browser,
+            claims=grant.claims if grant else None,
+            owner=tid,
         )
 
     def finish(self, finished: Finished) -> str:

@@ -39,6 +39,7 @@ TABLES = (
     "handoffs",
     "authorizations",
     "jobs",
+    "keys",
 )
 """Every table there is. Infrastructure creates them; the app never does at run time."""
 QUEUES = ("deliveries", "deliveries-poison")

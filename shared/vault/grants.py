@@ -19,6 +19,7 @@ that, and docs/vault.md says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from shared import faults
 from shared.storage import AlreadyThere, Changed, Row, Table, Value, key
 from shared.vault.renewals import Renewals
-from shared.vault.sealing import SealBroken, Sealer
+from shared.vault.sealing import SealBroken, Sealer, key_id_of
 
 if TYPE_CHECKING:
     from shared.identity import Entra
@@ -243,6 +244,29 @@ class Grants:
         self._table.delete(key(tid), key(oid))
         self._renewals.forget(row.get("due") if row else None)
 
+    def reseal(self, tid: str) -> int:
+        """Seal again, under the tenant's present key, every grant of it that lies under an older one.
+
+        A grant that somebody writes meanwhile is his; one that does not open is left as it is (G16).
+
+        Returns:
+            How many were sealed again.
+        """
+        count = 0
+        for row in self._table.query(key(tid)):
+            place = _place(tid, row.row, row["epoch"], row["generation"])
+            sealed = row.get("sealed")
+            with suppress(Changed, SealBroken):
+                if sealed and not self._sealer.is_current(tid, sealed):
+                    again = self._sealer.seal(tid, self._sealer.open(tid, sealed, *place), *place)
+                    self._table.replace(row, {**row.values, "sealed": again})
+                    count += 1
+        return count
+
+    def key_ids(self, tid: str) -> set[bytes]:
+        """Return the ids of the data keys under which grants of the tenant lie."""
+        return {key_id_of(row["sealed"]) for row in self._table.query(key(tid)) if row.get("sealed")}
+
     def _refresh(
         self, tid: str, oid: str, mine: Row, cache: str, scopes: Sequence[str], claims: str | None
     ) -> str | None:
@@ -315,19 +339,22 @@ class Grants:
         return row
 
     def _seal(self, tid: str, oid: str, epoch: str, generation: int, cache: str) -> bytes:
-        return self._sealer.seal(cache.encode(), *_place(tid, oid, epoch, generation))
+        try:
+            return self._sealer.seal(tid, cache.encode(), *_place(tid, oid, epoch, generation))
+        except SealBroken as error:
+            raise faults.SignInRequired("erased meanwhile") from error
 
     def _open(self, tid: str, oid: str, row: Row) -> str:
         try:
             place = _place(tid, oid, row["epoch"], row["generation"])
-            return self._sealer.open(row.get("sealed", b""), *place).decode()
+            return self._sealer.open(tid, row.get("sealed", b""), *place).decode()
         except SealBroken as error:
             # Nothing is deleted: a key that is missing today may be there tomorrow (threat G16).
             raise faults.SignInRequired("seal broken") from error
 
 
 def _place(tid: str, oid: str, epoch: str, generation: int) -> tuple[str, ...]:
-    return ("grants", key(tid), key(oid), "sealed", tid, oid, epoch, str(generation))
+    return ("grants", key(tid), key(oid), "sealed", oid, epoch, str(generation))
 
 
 def _read(tid: str, oid: str, row: Row) -> Grant:

@@ -12,18 +12,18 @@ import pytest
 from shared import faults
 from shared.handoffs import Handoff, Handoffs, Started
 from shared.storage import Row, Storage
-from shared.vault import Sealer
 from tests.identity.test_authorizations import outcomes
+from tests.vault.processes import start
 
 DEVICE, OTHER = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"
 TASK = {"user": "adele", "email": "adele.vance@contoso.example"}
 RESULT = {"oid": "an-oid", "cache": "canary-refresh-token"}
-SERVICE_KEY, VAULT_KEY = secrets.token_bytes(32), secrets.token_bytes(32)
+SERVICE_KEY = secrets.token_bytes(32)
 
 
 def made(storage: Storage, clock: Any, below: Callable[[int], int] = secrets.randbelow) -> Handoffs:
     """Build the room as one instance of the service has it."""
-    return Handoffs(storage.table("handoffs"), Sealer(VAULT_KEY, "local"), SERVICE_KEY, clock, below)
+    return Handoffs(storage.table("handoffs"), start(storage, clock).sealer, SERVICE_KEY, clock, below)
 
 
 @pytest.fixture

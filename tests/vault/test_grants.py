@@ -59,8 +59,9 @@ class SignedIn:
 
     def cache(self) -> dict[str, Any]:
         """Open MSAL's cache."""
-        place = ("grants", self.row["PartitionKey"], "grant", "sealed", TID, self.oid)
-        cache: dict[str, Any] = json.loads(self.rooms.sealer.open(self.row["sealed"], *place))
+        row = self.row
+        place = ("grants", TID, self.oid, "sealed", self.oid, row["epoch"], str(row["generation"]))
+        cache: dict[str, Any] = json.loads(self.rooms.sealer.open(TID, row["sealed"], *place))
         return cache
 
     def let_access_token_expire(self) -> None:
