@@ -21,7 +21,7 @@ def finish(rooms: Services, scopes: frozenset[str], tid: str = CONTOSO, role: st
     subject = json.dumps({"handoff": started.id, "range": "send-large", "step": "proof"})
     answer = Redeemed(account, scopes, "", "")
     try:
-        rooms.consents.finish(Finished("consent", subject, tid, False, lambda: answer), browser="a-browser")  # noqa: FBT003
+        rooms.consents.finish(Finished("consent", subject, tid, False, lambda: answer), browser="a-browser")
     except faults.Fault as fault:
         assert rooms.handoffs.get(started.id).reason == fault.reason
         return fault.reason
