@@ -2,7 +2,6 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -60,15 +59,15 @@ class SignedIn:
         return row
 
     @property
-    def grant(self) -> Grant:
-        """What the vault says of the grant."""
-        found = self.rooms.grants.get(TID, self.oid)
-        assert found
-        return found
+    def essence(self) -> dict[str, Any]:
+        """The row without what only says that somebody has tried: the write's own id, and what stood in the way."""
+        return {name: value for name, value in self.row.items() if name not in {"op", "blocked"}}
 
-    def tokens(self) -> tuple[bytes, str | None, datetime]:
-        """What must not change by a fault that is not the person's: his tokens, and whether they have ended."""
-        return self.row["sealed"], self.grant.ended, self.grant.signed_in
+    def grant(self) -> Grant:
+        """What is known of it."""
+        grant = self.rooms.grants.get(TID, self.oid)
+        assert grant is not None
+        return grant
 
     def cache(self) -> dict[str, Any]:
         """Open MSAL's cache."""
@@ -127,9 +126,9 @@ def test_a_new_sign_in_replaces_the_old_one_whole(signed_in: SignedIn) -> None:
     signed_in.let_access_token_expire()
     with pytest.raises(faults.SignInRevoked):
         signed_in.token()
-    assert not signed_in.grant.usable
+    assert not signed_in.grant().usable
     signed_in.again()
-    assert signed_in.grant.usable
+    assert signed_in.grant().usable
     assert signed_in.token()
     assert {"ended", "ended_at"}.isdisjoint(signed_in.row)
 
@@ -159,7 +158,8 @@ def test_entras_refusal_ends_it(signed_in: SignedIn, number: int, leaf: type[fau
     signed_in.microsoft.switchboard.add("token", "oauth", number=number)
     with pytest.raises(leaf):
         signed_in.token()
-    assert signed_in.grant.ended == leaf.reason
+    assert signed_in.grant().ended == leaf.reason
+    assert "sealed" not in signed_in.row
     asked = signed_in.requests()
     with pytest.raises(leaf):
         signed_in.token()
@@ -182,31 +182,31 @@ NOT_THE_PERSONS: list[tuple[dict[str, Any], type[faults.Fault]]] = [
 ]
 
 
-def test_what_is_not_the_persons_touches_no_token(signed_in: SignedIn) -> None:
-    """G15, R17, R23: policy, our credential, a failing or unreachable service leave the tokens alone; later it works."""
+def test_what_is_not_the_persons_touches_no_row(signed_in: SignedIn) -> None:
+    """G15, R17, R23: policy, our credential, a failing or unreachable service leave tokens and state alone."""
     signed_in.let_access_token_expire()
-    before = signed_in.tokens()
+    before = signed_in.essence
     for fault, leaf in NOT_THE_PERSONS:
         signed_in.microsoft.switchboard.add("token", **fault)
         with pytest.raises(leaf):
             signed_in.token()
-        assert signed_in.tokens() == before, fault
+        assert signed_in.essence == before, fault
     assert signed_in.token()
 
 
-def test_an_exchanged_certificate_touches_no_token(signed_in: SignedIn) -> None:
+def test_an_exchanged_certificate_touches_no_row(signed_in: SignedIn) -> None:
     """G15: our certificate is no longer registered: the operator hears of it, no person does, and it heals at once."""
     from dataclasses import replace
 
     cloud = signed_in.microsoft.cloud
     signed_in.let_access_token_expire()
-    before = signed_in.tokens()
+    before = signed_in.essence
     registered = cloud.application(signed_in.rooms.settings.client_id)
     cloud.register(replace(registered, certificates=()))
     with pytest.raises(faults.OwnCredentialRefused):
         signed_in.token()
-    assert signed_in.tokens() == before
-    assert signed_in.grant.usable
+    assert signed_in.essence == before
+    assert signed_in.grant().usable
     cloud.register(registered)
     assert signed_in.token()
 
@@ -233,7 +233,7 @@ def test_an_old_refusal_does_not_meet_a_new_sign_in(signed_in: SignedIn) -> None
 
 
 def test_a_refusal_of_old_tokens_does_not_end_new_ones(signed_in: SignedIn) -> None:
-    """R19, R22: while Entra refuses the old refresh token, the person signs in anew: that is used, and stays."""
+    """R19, R22: while Entra refuses the old refresh token, the person signs in anew: that serves, and stays."""
     signed_in.let_access_token_expire()
     signed_in.microsoft.cloud.revoke_refresh_tokens(ACCOUNT)
     signed_in.microsoft.switchboard.add("token", "slow_after_applying", seconds=1.5, account=ACCOUNT)
@@ -243,19 +243,20 @@ def test_a_refusal_of_old_tokens_does_not_end_new_ones(signed_in: SignedIn) -> N
             pass
         signed_in.again()
         assert refused.result(20)
-    assert signed_in.grant.usable
+    assert signed_in.grant().usable
     assert signed_in.token()
 
 
-def test_of_many_refreshes_at_once_one_is_made(signed_in: SignedIn) -> None:
-    """R16: workers that need a new token together make one request to Entra, and all get what it brought."""
+def test_of_two_refreshes_at_once_both_get_a_token(signed_in: SignedIn) -> None:
+    """R16, R18: Entra revokes nothing by use, so workers that refresh together all succeed and one write stays."""
     signed_in.let_access_token_expire()
-    asked = signed_in.requests()
     signed_in.microsoft.switchboard.add("token", "slow_after_applying", seconds=0.5, times=None)
     with ThreadPoolExecutor(6) as pool:
-        tokens = set(pool.map(lambda _: signed_in.token(), range(6)))
-    assert len(tokens) == 1
-    assert signed_in.requests() == asked + 1
+        tokens = list(pool.map(lambda _: signed_in.token(), range(6)))
+    signed_in.microsoft.switchboard.remove()
+    asked = signed_in.requests()
+    assert signed_in.token() in tokens
+    assert signed_in.requests() == asked
 
 
 def test_a_deleted_grant_does_not_come_back(signed_in: SignedIn) -> None:
@@ -267,7 +268,8 @@ def test_a_deleted_grant_does_not_come_back(signed_in: SignedIn) -> None:
         while signed_in.requests() < 2:
             pass
         signed_in.rooms.grants.erase(TID, signed_in.oid)
-        assert isinstance(refreshing.exception(20), faults.SignInRequired)
+        with pytest.raises(faults.SignInRequired):
+            refreshing.result(20)
     assert rows(signed_in.rooms, "grants") == []
 
 
