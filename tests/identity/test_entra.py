@@ -51,8 +51,6 @@ def test_the_authorize_address_says_exactly_this(rooms: Services, microsoft: Any
         "prompt": "select_account",
         "code_challenge_method": "S256",
         "client_info": "1",
-        # Continuous access evaluation: we answer claims challenges.
-        "claims": '{"access_token": {"xms_cc": {"values": ["CP1"]}}}',
     }
 
 
