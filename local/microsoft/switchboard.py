@@ -94,7 +94,10 @@ class Fault:
 
 @dataclass
 class Entry:
-    """A request in the journal, without any secret; ``status`` is 0 while or where no answer was given."""
+    """A request in the journal, without any secret; ``status`` is 0 while or where no answer was given.
+
+    ``claims`` is what an authorize or token request asked to be in its tokens, as JSON.
+    """
 
     time: datetime
     method: str
@@ -103,6 +106,7 @@ class Entry:
     account: str | None
     fault: str | None
     status: int = 0
+    claims: str | None = None
 
 
 class Switchboard:

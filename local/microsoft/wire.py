@@ -39,7 +39,8 @@ class FaultyWire:
         fault = self._switchboard.take(where, account, tid)
         # Noted before the answer leaves, so that who has the answer finds the request counted.
         kind = fault.kind if fault else None
-        exchange.entry = Entry(self._cloud.clock(), scope["method"], scope["path"], where, account, kind)
+        claims = await exchange.asked("claims") if where in ("authorize", "token") else None
+        exchange.entry = Entry(self._cloud.clock(), scope["method"], scope["path"], where, account, kind, claims=claims)
         self._switchboard.note(exchange.entry)
         if where != "sendMail":
             await self._serve(exchange, fault)
@@ -129,12 +130,10 @@ class FaultyWire:
             return (token.account, token.tid) if token else (None, None)
         key = None
         if where == "token":
-            form = parse_qs((await exchange.body()).decode("latin-1"))
+            refresh_token, code = await exchange.asked("refresh_token"), await exchange.asked("code")
             with self._cloud.lock:
                 state = self._cloud.state
-                found = state.refresh_tokens.get(form.get("refresh_token", [""])[0]) or state.codes.get(
-                    form.get("code", [""])[0]
-                )
+                found = state.refresh_tokens.get(refresh_token or "") or state.codes.get(code or "")
             key = found.account if found else None
         try:
             tid = self._cloud.authority(exchange.scope["path"].split("/")[1]).tid
@@ -167,6 +166,11 @@ class _Exchange:
                 more = message.get("more_body", False)
             self._body = b"".join(parts)
         return self._body
+
+    async def asked(self, name: str) -> str | None:
+        """Answer a parameter of the query or the form, None if it has none."""
+        sent = self.scope["query_string"] if self.scope["method"] == "GET" else await self.body()
+        return parse_qs(sent.decode("latin-1")).get(name, [None])[0]
 
     async def receive(self) -> Message:
         """Give the body, read before or not, to the application."""

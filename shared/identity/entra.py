@@ -22,7 +22,7 @@ from shared import faults
 from shared.identity import errors
 from shared.identity.client_assertion import ClientAssertion
 from shared.identity.id_token import Account, SigningKeys, canonical, prove
-from shared.outbound import OutboundSession
+from shared.outbound import CONNECT_SECONDS, READ_SECONDS, OutboundSession
 
 if TYPE_CHECKING:
     import msal
@@ -104,7 +104,7 @@ class Entra:
         self._clock = clock
         self._session = _Session()
         self._discovered: dict[str, dict[str, Any]] = {}
-        self._building = threading.Lock()
+        self._discovering = threading.Lock()
         self._keys = SigningKeys(authority_url, self._session.get, clock)
 
     def admin_consent_url(self, tenant: str, scopes: Sequence[str], redirect_uri: str, state: str) -> str:
@@ -235,25 +235,35 @@ class Entra:
         return Token(answer["access_token"], held.serialize())
 
     def _app(self, tid: str, cache: msal.TokenCache | None = None) -> msal.ConfidentialClientApplication:
+        if tid in self._discovered:
+            return self._built(tid, cache)
+        # Who waits here may hold a lease on a person's tokens: no longer than a discovery takes.
+        if not self._discovering.acquire(timeout=CONNECT_SECONDS + READ_SECONDS):
+            raise faults.NoConnection("metadata", retry_after=WAIT)
+        try:
+            return self._built(tid, cache)
+        finally:
+            self._discovering.release()
+
+    def _built(self, tid: str, cache: msal.TokenCache | None) -> msal.ConfidentialClientApplication:
         import msal
 
         # MSAL asks for the metadata whenever an app is made, unless its http_cache knows them. That cache
         # also repeats an error for a minute after it is mended, and no lock guards it where apps share it:
         # so every app gets a copy that knows the metadata alone.
-        with self._building:
-            known = copy.deepcopy(self._discovered.get(tid, {}))
-            app = msal.ConfidentialClientApplication(
-                self._client_id,
-                client_credential={"client_assertion": self._assertion},
-                authority=f"{self.authority_url}/{tid}",
-                instance_discovery=False,
-                token_cache=cache,
-                http_client=self._session,
-                http_cache=known,
-                client_capabilities=CAPABILITIES,
-            )
-            self._discovered[tid] = copy.deepcopy(known)
-            return app
+        known = copy.deepcopy(self._discovered.get(tid, {}))
+        app = msal.ConfidentialClientApplication(
+            self._client_id,
+            client_credential={"client_assertion": self._assertion},
+            authority=f"{self.authority_url}/{tid}",
+            instance_discovery=False,
+            token_cache=cache,
+            http_client=self._session,
+            http_cache=known,
+            client_capabilities=CAPABILITIES,
+        )
+        self._discovered[tid] = copy.deepcopy(known)
+        return app
 
     def _cache(self, serialized: str = "") -> TokenCache:
         from shared.identity.token_cache import TokenCache
