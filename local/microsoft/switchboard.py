@@ -18,6 +18,7 @@ slow                                the answer, ``seconds`` late; gone earlier: 
 slow_after_applying                 the answer, ``seconds`` late                           yes
 reset                               connection reset, the body unread                      no
 reset_after_applying                connection reset instead of the answer                 yes
+garbled_after_applying              the answer's body with a brace too much: not JSON      yes
 oauth                               an error of Entra by ``number`` (error, suberror,      no
                                     claims), at token, authorize or adminconsent
 graph                               an error of Graph by ``status``, ``code``, ``message``;  no
@@ -62,6 +63,7 @@ KINDS = (
     "slow" + AFTER,
     "reset",
     "reset" + AFTER,
+    "garbled" + AFTER,
     "oauth",
     "graph",
 )

@@ -65,6 +65,9 @@ class FaultyWire:
             if kind == "slow":
                 await asyncio.sleep(fault.seconds)
                 await exchange.repeat(answer)
+            elif kind == "garbled":
+                body = b"".join(message.get("body", b"") for message in answer)
+                await exchange.answer(Response(body + b"}", media_type="application/json"))
             elif kind == "reset":
                 await self._reset(exchange)
             else:
@@ -170,7 +173,7 @@ class _Exchange:
     async def asked(self, name: str) -> str | None:
         """Answer a parameter of the query or the form, None if it has none."""
         sent = self.scope["query_string"] if self.scope["method"] == "GET" else await self.body()
-        return parse_qs(sent.decode("latin-1")).get(name, [None])[0]
+        return next(iter(parse_qs(sent.decode("latin-1")).get(name, [])), None)
 
     async def receive(self) -> Message:
         """Give the body, read before or not, to the application."""

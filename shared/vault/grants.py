@@ -131,8 +131,7 @@ class Grants:
                 replaced meanwhile.
             Fault: anything else that Entra or the network says; the grant stays as it is.
         """
-        waited_until = self._clock() + WAIT
-        look = FIRST_LOOK
+        waits_until, look = None, FIRST_LOOK
         while True:
             row = self._usable(tid, oid)
             cache = self._open(tid, oid, row)
@@ -153,7 +152,9 @@ class Grants:
                     return held
                 if fresh is not None:
                     return fresh
-            if self._clock() >= waited_until:
+                continue  # the row has become another one, and may hold what we want
+            waits_until = waits_until or self._clock() + WAIT
+            if self._clock() >= waits_until:
                 raise faults.MicrosoftUnavailable("another worker's refresh", retry_after=5)
             self._sleep(look + look * self._below(100) / 100)
             look = min(look * 2, LONGEST_LOOK)
