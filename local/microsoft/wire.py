@@ -61,17 +61,7 @@ class FaultyWire:
             return
         kind = fault.kind.removesuffix(AFTER)
         if fault.kind.endswith(AFTER):
-            answer = await exchange.applied(self._app)
-            if kind == "slow":
-                await asyncio.sleep(fault.seconds)
-                await exchange.repeat(answer)
-            elif kind == "garbled":
-                body = b"".join(message.get("body", b"") for message in answer)
-                await exchange.answer(Response(body + b"}", media_type="application/json"))
-            elif kind == "reset":
-                await self._reset(exchange)
-            else:
-                await exchange.answer(self._trouble(exchange, fault, STATUS[kind]))
+            await self._after_applying(exchange, fault, kind)
         elif kind == "slow":
             if await exchange.still_there(fault.seconds):
                 await self._app(exchange.scope, exchange.receive, exchange.send)
@@ -88,6 +78,20 @@ class FaultyWire:
             await exchange.body()
             status = 200 if kind == "ok_without_applying" else STATUS[kind]
             await exchange.answer(Response() if status == 200 else self._trouble(exchange, fault, status))  # noqa: PLR2004
+
+    async def _after_applying(self, exchange: "_Exchange", fault: Fault, kind: str) -> None:
+        """Do what was asked for, and then let the client hear something else of it."""
+        answer = await exchange.applied(self._app)
+        if kind == "slow":
+            await asyncio.sleep(fault.seconds)
+            await exchange.repeat(answer)
+        elif kind == "garbled":
+            body = b"".join(message.get("body", b"") for message in answer)
+            await exchange.answer(Response(body + b"}", media_type="application/json"))
+        elif kind == "reset":
+            await self._reset(exchange)
+        else:
+            await exchange.answer(self._trouble(exchange, fault, STATUS[kind]))
 
     async def _reset(self, exchange: "_Exchange") -> None:
         """End the connection with a TCP reset: no TLS close_notify, no answer."""
