@@ -136,9 +136,9 @@ def disable(world: Any) -> None:
     [
         (revoke, faults.SignInRevoked, "sign_in_required"),
         (withdraw, faults.ConsentWithdrawn, "blocked"),
-        # What an administrator can lift at any time is asked anew with every scan.
-        (block, faults.BlockedByPolicy, "ready"),
-        (disable, faults.AccountDisabled, "ready"),
+        # Shown, and yet asked anew with every scan: an administrator can lift it at any time.
+        (block, faults.BlockedByPolicy, "blocked"),
+        (disable, faults.AccountDisabled, "blocked"),
     ],
     ids=["revoked", "withdrawn", "blocked", "disabled"],
 )
@@ -155,8 +155,7 @@ def test_what_somebody_must_do_is_370_and_says_who(
     shown(printer, scan, leaf, "de")
     user = printer.user("adele")
     assert user.status == status
-    if status != "ready":
-        assert (user.code, user.reason, user.who) == (370, leaf.reason, leaf.who)
+    assert (user.code, user.reason, user.who) == (370, leaf.reason, leaf.who)
     assert world.mailbox() == []
 
 

@@ -60,8 +60,9 @@ class SignedIn:
 
     @property
     def essence(self) -> dict[str, Any]:
-        """The row without what only says that somebody has tried: the write's own id, and what stood in the way."""
-        return {name: value for name, value in self.row.items() if name not in {"op", "blocked"}}
+        """The row without what only says that somebody has tried: what stood in the way, and when to look again."""
+        tried = {"op", "blocked", "put_off", "due"}
+        return {name: value for name, value in self.row.items() if name not in tried}
 
     def grant(self) -> Grant:
         """What is known of it."""

@@ -54,7 +54,9 @@ function enter(user) {
     const person = { ...user, ...answer };
     if (answer.status === "ready") return scan(person);
     if (answer.status === "sign_in_required") return signIn(person);
-    return problem({ title: texts.blocked_title, who: "admin", ...answer }, toHome, { title: texts.to_my_email, who: user.name });
+    // Whoever was signed in here may try again: only a new sign-in tells whether the rule was lifted.
+    const again = answer.account_hint ? [["sign_in_now", () => signIn(person)]] : [];
+    return problem({ title: texts.blocked_title, who: "admin", ...answer }, [...again, ...toHome], { title: texts.to_my_email, who: user.name });
   }, { who: user.name });
 }
 
