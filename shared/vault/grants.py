@@ -188,12 +188,16 @@ class Grants:
             return
 
     def notified(self, grant: Grant, *, told: bool) -> bool:
-        """Write down that the person was told of this sign-in's end (or was not, after all). One caller succeeds."""
+        """Write down that the person was told of this sign-in's end. One caller succeeds.
+
+        Not told, after all: he is looked at again tomorrow.
+        """
         row = self._table.get(key(grant.tid), key(grant.oid))
         if row is None or version_of(row)[0] != grant.version[0] or bool(row.get("notified")) is told:
             return False
         try:
-            self._write(grant.tid, grant.oid, row, {**row.values, "notified": told or None})
+            put_off = None if told else self._clock()
+            self._write(grant.tid, grant.oid, row, {**row.values, "notified": told or None, "put_off": put_off})
         except Changed:
             return False
         return True

@@ -24,6 +24,8 @@ AT_MOST = 60
 """People per run; 86,400 a day."""
 RUN_SECONDS = 45
 """A run stops taking more after this; the next one goes on."""
+TROUBLES = 3
+"""So many faults of Microsoft's in a row are an outage, and end a run; who was not asked for loses no day by it."""
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +64,15 @@ class KeepAlive:
             StorageUnavailable: the next run goes on.
         """
         until = self._clock() + timedelta(seconds=RUN_SECONDS)
-        count = 0
+        count = troubles = 0
         for due in list(self._renewals.due(AT_MOST)):
-            if self._clock() >= until:
+            if self._clock() >= until or troubles >= TROUBLES:
                 break
             grant = self._grants.get(due.tid, due.oid)
             if grant is None or grant.due != due.place:
                 self._renewals.clear(due)
                 continue
+            count += 1
             try:
                 self._look_after(grant)
             except faults.OwnCredentialRefused as fault:
@@ -78,7 +81,10 @@ class KeepAlive:
                 break
             except Exception as error:  # noqa: BLE001  (whatever is wrong with one must not stop those behind him)
                 self._put_off(grant, error)
-            count += 1
+                # Retry-After counts for all of them.
+                troubles += TROUBLES if isinstance(error, faults.Throttled) else isinstance(error, faults.Passing)
+            else:
+                troubles = 0
         return count
 
     def _look_after(self, grant: Grant) -> None:

@@ -3,9 +3,10 @@
 import json
 import logging
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,11 @@ from local.tls import Tls
 from shared.identity.token_cache import TokenCache
 from shared.organisations import RANGES
 from shared.services import Services
-from shared.vault import Grant
+from shared.storage import Value
+from shared.vault import Grant, Grants, Renewals
 from tests.identity.test_authorizations import rows
 from tests.leaks import assert_nothing_leaked, log_of
+from tests.scans.test_dying import Life, MortalTable
 
 TID = "11111111-1111-4111-8111-111111111111"
 SCOPES = RANGES["send"].scopes
@@ -217,3 +220,28 @@ def staff(
     made.assert_sound()
     told_by_workers = log_of(made.log) if made.log.exists() else ""
     assert_nothing_leaked(caplog.text + told_by_workers, microsoft.cloud, rooms)
+
+
+class Mortal(MortalTable):
+    """A table whose process dies, at a put as well."""
+
+    def put(self, partition: str, row: str, values: Mapping[str, Value | None]) -> None:
+        """As a table's."""
+        self._life.spend()
+        super().put(partition, row, values)
+
+
+def mortal_grants(staff: Staff, life: Life) -> Grants:
+    """The grants of a process that lives so long."""
+    storage, rooms = staff.rooms.storage, staff.rooms
+    renewals = Renewals(Mortal(storage.table("renewals"), life), staff.clock, lambda: f"{random.random()}")
+    return Grants(
+        Mortal(storage.table("grants"), life),
+        renewals,
+        rooms.sealer,
+        rooms.entra,
+        staff.clock,
+        new_id=lambda: f"{random.random()}",
+        sleep=lambda _: None,
+        below=lambda _: 0,
+    )

@@ -2,7 +2,7 @@
 
 import random
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,10 +12,9 @@ import pytest
 
 from local.microsoft.directory import Account
 from shared import faults
-from shared.storage import Value
-from shared.vault import Grants, Renewals
-from tests.scans.test_dying import Dies, Life, MortalTable
-from tests.vault.conftest import TID, Staff
+from shared.vault import Grants
+from tests.scans.test_dying import Dies, Life
+from tests.vault.conftest import TID, Staff, mortal_grants
 
 ROTATIONS = ("entra", "grace", "strict")
 
@@ -263,31 +262,6 @@ def test_a_worker_killed_before_it_wrote_is_replaced(staff: Staff, adele: Accoun
         assert staff.works(staff.token(adele), adele)
 
 
-class Mortal(MortalTable):
-    """A table whose process dies, at a put as well."""
-
-    def put(self, partition: str, row: str, values: Mapping[str, Value | None]) -> None:
-        """As a table's."""
-        self._life.spend()
-        super().put(partition, row, values)
-
-
-def mortal_grants(staff: Staff, writes: int) -> Grants:
-    """The grants of a process that has so many writes to live."""
-    life, storage, rooms = Life(writes), staff.rooms.storage, staff.rooms
-    renewals = Renewals(Mortal(storage.table("renewals"), life), staff.clock, lambda: f"{random.random()}")
-    return Grants(
-        Mortal(storage.table("grants"), life),
-        renewals,
-        rooms.sealer,
-        rooms.entra,
-        staff.clock,
-        new_id=lambda: f"{random.random()}",
-        sleep=lambda _: None,
-        below=lambda _: 0,
-    )
-
-
 DEEDS: dict[str, Callable[[Grants, Staff, Account], object]] = {
     "refresh": lambda grants, staff, account: grants.renew(staff.grant(account), staff.scopes),
     "refused": lambda grants, staff, account: [staff.revoke(account), grants.renew(staff.grant(account), staff.scopes)],
@@ -306,7 +280,7 @@ def test_a_process_may_die_before_any_write(staff: Staff, deed: str) -> None:
         [account] = staff.hire(1, days=30)
         staff.clock.advance(days=25)
         try:
-            DEEDS[deed](mortal_grants(staff, writes), staff, account)
+            DEEDS[deed](mortal_grants(staff, Life(writes)), staff, account)
         except (Dies, faults.SignInRevoked) as died:
             lived = isinstance(died, faults.SignInRevoked)
         else:
