@@ -74,8 +74,7 @@ def _choice(action: str, chosen: str, organisation: str | None = None, printer: 
     return ConsentStart(
         action=action,
         ranges=[
-            range_choice(offered.slug, [scope.rpartition("/")[2] for scope in offered.scopes])
-            for offered in RANGES.values()
+            range_choice(offered.slug, _short(offered.scopes), offered.largest_document) for offered in RANGES.values()
         ],
         chosen=chosen,
         organisation=organisation,

@@ -329,3 +329,10 @@ def _signed_in(world: Any, person: Any, account: str) -> None:
         person.press("other-account")
     person.press(f"account-{account.replace('/', '-')}")
     person.page = here
+
+
+def test_the_page_says_what_can_be_sent(world: Any) -> None:
+    """Each range states the size that really is accepted with it, and the permissions it asks for."""
+    page = world.person().visit(f"{world.url}/consent")
+    assert page.text.count("Scans up to 3 MB.") == 3
+    assert page.text.count("Mail.Send") == 3
