@@ -185,7 +185,7 @@ class Delivery:
         self._jobs.change(job.device_id, job.manifest.id, lambda now: self._hand(now, job))
         try:
             self._graph.send(token, mailbox, message, document)
-        except faults.Fault:
+        except (faults.Fault, TokenRejected):
             raise
         except Exception as error:
             raise faults.OutcomeUnknown(type(error).__name__) from error
