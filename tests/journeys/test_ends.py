@@ -11,7 +11,7 @@ import pytest
 from local.microsoft.directory import Account
 from local.person import Page
 from local.printer.device import Device
-from tests.leaks import assert_nothing_leaked, found_in, secrets_of
+from tests.leaks import assert_nothing_leaked, found_in, logged, secrets_of
 from tests.scans.conftest import CONTOSO, pin
 
 ADELE = "contoso/adele"
@@ -69,7 +69,7 @@ def office(world: Any, caplog: pytest.LogCaptureFixture) -> Iterator[Office]:
     world.clock.advance(hours=2)
     world.switchboard.forget()
     yield made
-    assert_nothing_leaked(caplog.text, world.cloud, world.rooms)
+    assert_nothing_leaked(logged(caplog), world.cloud, world.rooms)
     paths = [f"{entry.method} {entry.path}" for entry in world.switchboard.journal()]
     assert made.told
     assert found_in("\n".join(made.told + paths), secrets_of(world.cloud, world.rooms)) == []
