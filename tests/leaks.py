@@ -1,17 +1,15 @@
 """What must never be read outside of memory and sealed bytes: tokens, codes, keys, and who somebody is."""
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
 from local.microsoft.cloud import Cloud
 from shared.services import Services
 from tests.identity.test_authorizations import rows
-
-SHOWN = re.compile(rb"https?://[^\s\"'<>]+")
 
 
 def secrets_of(cloud: Cloud, rooms: Services) -> set[str]:
@@ -57,6 +55,12 @@ def assert_nothing_leaked(log: str, cloud: Cloud, rooms: Services) -> None:
     assert found_in(log, secrets) == []
     assert found_in(queued(rooms), secrets) == []
     assert found_in(stored(rooms, "grants", "renewals", "jobs"), secrets) == []
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """Everything that was logged in a test, asked for at its end (where ``caplog.text`` begins anew)."""
+    records = [record for phase in ("setup", "call") for record in caplog.get_records(phase)]
+    return "\n".join(caplog.handler.format(record) for record in records)
 
 
 def log_of(path: Path) -> str:

@@ -25,7 +25,7 @@ from shared.services import Services
 from shared.storage import Value
 from shared.vault import Grant, Grants, Renewals
 from tests.identity.test_authorizations import rows
-from tests.leaks import assert_nothing_leaked, log_of
+from tests.leaks import assert_nothing_leaked, log_of, logged
 from tests.scans.test_dying import Life, MortalTable
 
 TID = "11111111-1111-4111-8111-111111111111"
@@ -219,7 +219,7 @@ def staff(
     yield made
     made.assert_sound()
     told_by_workers = log_of(made.log) if made.log.exists() else ""
-    assert_nothing_leaked(caplog.text + told_by_workers, microsoft.cloud, rooms)
+    assert_nothing_leaked(logged(caplog) + told_by_workers, microsoft.cloud, rooms)
 
 
 class Mortal(MortalTable):
