@@ -26,6 +26,8 @@ from shared.outbound import OutboundSession
 if TYPE_CHECKING:
     import msal
 
+ORGANIZATIONS = "organizations"
+"""The authority of all work and school accounts (Microsoft, "Application configuration options")."""
 GRAPH = "https://graph.microsoft.com/"
 """The resource in front of every scope, whatever host Graph is reached at."""
 TOKEN_MARGIN = 300.0
@@ -119,7 +121,7 @@ class Entra:
 
     def begin(
         self,
-        tid: str,
+        tid: str | None,
         scopes: Sequence[str],
         redirect_uri: str,
         state: str,
@@ -130,6 +132,9 @@ class Entra:
     ) -> dict[str, Any]:
         """Begin an authorization with code, PKCE and nonce; the answer comes by form_post.
 
+        Without ``scopes`` it asks who somebody is and nothing else: no refresh token comes of it. Without ``tid``
+        any work or school account may answer.
+
         Returns:
             MSAL's flow: ``auth_uri`` to send the browser to, and what :meth:`redeem` needs (secret).
 
@@ -139,7 +144,7 @@ class Entra:
         """
         try:
             with _speaking():
-                app = self._app(canonical(tid))
+                app = self._app(canonical(tid) if tid is not None else ORGANIZATIONS, lasting=bool(scopes))
         except ValueError as error:
             raise faults.ResponseNotExpected("tenant") from error
         with _speaking():
@@ -154,8 +159,10 @@ class Entra:
             )
         return flow
 
-    def redeem(self, tid: str, flow: Mapping[str, Any], response: Mapping[str, str]) -> Redeemed:
+    def redeem(self, tid: str | None, flow: Mapping[str, Any], response: Mapping[str, str]) -> Redeemed:
         """Redeem the authorization response, and prove who answered.
+
+        ``tid`` is what :meth:`begin` was told. Where that was None, the account's own tenant is proven.
 
         Raises:
             Fault: what Entra said, classified.
@@ -168,7 +175,9 @@ class Entra:
         cache = msal.SerializableTokenCache()
         with _speaking():
             try:
-                answer = self._app(tid, cache).acquire_token_by_auth_code_flow(dict(flow), dict(response))
+                answer = self._app(tid or ORGANIZATIONS, cache).acquire_token_by_auth_code_flow(
+                    dict(flow), dict(response)
+                )
             except json.JSONDecodeError:
                 raise
             except (ValueError, RuntimeError) as error:
@@ -236,7 +245,9 @@ class Entra:
             raise errors.classify(answer)
         return Token(answer["access_token"], held.serialize())
 
-    def _app(self, tid: str, cache: msal.TokenCache | None = None) -> msal.ConfidentialClientApplication:
+    def _app(
+        self, tid: str, cache: msal.TokenCache | None = None, *, lasting: bool = True
+    ) -> msal.ConfidentialClientApplication:
         import msal
 
         # MSAL asks for the metadata whenever an app is made, unless its http_cache knows them. That cache
@@ -253,6 +264,7 @@ class Entra:
                 http_client=self._session,
                 http_cache=known,
                 client_capabilities=CAPABILITIES,
+                exclude_scopes=None if lasting else ["offline_access"],
             )
             self._discovered[tid] = copy.deepcopy(known)
             return app

@@ -107,7 +107,16 @@ class Grants:
         self._sleep = sleep
         self._below = below
 
-    def store(self, tid: str, oid: str, cache: str, *, locale: str = "", days: int | None = None) -> None:
+    def store(
+        self,
+        tid: str,
+        oid: str,
+        cache: str,
+        *,
+        locale: str = "",
+        days: int | None = None,
+        at: datetime | None = None,
+    ) -> None:
         """Keep the tokens of a new sign-in. It replaces the earlier one whole, a refresh under way included.
 
         Args:
@@ -116,8 +125,12 @@ class Grants:
             cache: MSAL's cache.
             locale: in which the person is written to (BCP 47).
             days: after how many days the organisation's policy ends a sign-in; None lets it live.
+            at: when the person signed in; None means now.
+
+        Raises:
+            SignInRequired: the person was erased after he signed in (threat R19).
         """
-        now = self._clock()
+        now = at or self._clock()
         epoch = self._new_id()
         values: dict[str, Value | None] = {
             "epoch": epoch,
@@ -131,6 +144,8 @@ class Grants:
         values["due"] = self._note(tid, oid, values)
         for _ in range(SETTLE_TRIES):
             old = self._table.get(key(tid), key(oid))
+            if old is not None and old.get("erased") and now <= old["erased"]:
+                raise faults.SignInRequired("erased meanwhile")
             try:
                 if old is None:
                     self._table.insert(key(tid), key(oid), values)
@@ -145,12 +160,13 @@ class Grants:
     def get(self, tid: str, oid: str) -> Grant | None:
         """Return what is known of a person's grant, or None where there is none."""
         row = self._table.get(key(tid), key(oid))
-        return _read(tid, oid, row) if row else None
+        return _read(tid, oid, row) if row and not row.get("erased") else None
 
     def of_tenant(self, tid: str) -> Iterator[Grant]:
         """Yield every grant of a tenant."""
         for row in self._table.query(key(tid)):
-            yield _read(tid, row.row, row)
+            if not row.get("erased"):
+                yield _read(tid, row.row, row)
 
     def access_token(
         self, tid: str, oid: str, scopes: Sequence[str], *, refused: str | None = None, claims: str | None = None
@@ -238,11 +254,45 @@ class Grants:
             latest = values["ends"] if values.get("notified") else values["ends"] - NOTICE
         return self._renewals.note(tid, oid, values["refreshed"], latest)
 
-    def erase(self, tid: str, oid: str) -> None:
-        """Delete the grant; no byte of it stays in the table. A refresh under way does not bring it back."""
+    def erase(self, tid: str, oid: str, *, asked: datetime) -> None:
+        """Delete everything in the grant and put a tombstone in its place (threats R19, I04).
+
+        To a refresh under way the tombstone is another sign-in, so it writes nothing; a first login from before is
+        refused by :meth:`store`. :meth:`forget_erased` takes the tombstone away when nothing from before can come.
+        A sign-in later than ``asked`` stays: it replaced the earlier one whole.
+        """
+        for _ in range(SETTLE_TRIES):
+            row = self._table.get(key(tid), key(oid))
+            if row is not None and row["signed_in"] > asked:
+                return
+            now = self._clock()
+            tombstone: dict[str, Value | None] = {
+                "epoch": self._new_id(),
+                "generation": 0,
+                "signed_in": now,
+                "refreshed": now,
+                "ended": faults.SignInRequired.reason,
+                "erased": now,
+            }
+            try:
+                if row is None:
+                    self._table.insert(key(tid), key(oid), tombstone)
+                else:
+                    self._table.replace(row, tombstone)
+            except (AlreadyThere, Changed):
+                continue
+            self._renewals.forget(row.get("due") if row else None)
+            return
+        raise faults.StorageUnavailable("contended", retry_after=1)
+
+    def forget_erased(self, tid: str, oid: str) -> None:
+        """Delete the tombstone, and what a refresh that died left among the renewals. A new sign-in stays."""
         row = self._table.get(key(tid), key(oid))
-        self._table.delete(key(tid), key(oid))
-        self._renewals.forget(row.get("due") if row else None)
+        if row is not None and row.get("erased"):
+            with suppress(Changed):
+                self._table.delete_unchanged(row)
+            row = None
+        self._renewals.forget_person(tid, oid, unless=row.get("due") if row else None)
 
     def reseal(self, tid: str) -> int:
         """Seal again, under the tenant's present key, every grant of it that lies under an older one.

@@ -60,6 +60,15 @@ class Renewals:
         if place and place != unless:
             self._table.delete(*place.split("/"))
 
+    def forget_person(self, tid: str, oid: str, *, unless: object = None) -> None:
+        """Delete every entry of a person that a run would only meet on a later day, but the one that counts."""
+        today = self._clock().astimezone(UTC)
+        for ahead in range(FIRST_DAY + SPREAD_DAYS + 2):
+            day = f"{today + timedelta(days=ahead):%Y%m%d}"
+            for row in list(self._table.query(day, after=key(tid, oid[:-1]), before=key(tid, oid + "~"))):
+                if row["oid"] == oid:
+                    self.forget(f"{day}/{row.row}", unless=unless)
+
     def due(self, limit: int) -> Iterator[Due]:
         """Yield up to ``limit`` entries whose day has come, the oldest first."""
         today = f"{self._clock().astimezone(UTC):%Y%m%d}"

@@ -123,8 +123,8 @@ def test_a_new_sign_in_replaces_the_old_one_whole(signed_in: SignedIn) -> None:
 
 def test_erased_is_gone(signed_in: SignedIn) -> None:
     """I04: no row stays, erasing twice is fine, and the next use asks for a sign-in."""
-    signed_in.rooms.grants.erase(TID, signed_in.oid)
-    signed_in.rooms.grants.erase(TID, signed_in.oid)
+    signed_in.rooms.grants.erase(TID, signed_in.oid, asked=signed_in.rooms.clock())
+    signed_in.rooms.grants.erase(TID, signed_in.oid, asked=signed_in.rooms.clock())
     assert rows(signed_in.rooms, "grants") == []
     with pytest.raises(faults.SignInRequired):
         signed_in.token()
@@ -254,7 +254,7 @@ def test_a_deleted_grant_does_not_come_back(signed_in: SignedIn) -> None:
         refreshing = pool.submit(signed_in.token)
         while signed_in.requests() < 2:
             pass
-        signed_in.rooms.grants.erase(TID, signed_in.oid)
+        signed_in.rooms.grants.erase(TID, signed_in.oid, asked=signed_in.rooms.clock())
         assert refreshing.result(20)
     assert rows(signed_in.rooms, "grants") == []
 
@@ -268,7 +268,7 @@ def test_a_broken_seal_asks_for_a_sign_in_and_deletes_nothing(signed_in: SignedI
         row["sealed"] = next(
             other["sealed"] for other in rows(signed_in.rooms, "grants") if other["PartitionKey"] != row["PartitionKey"]
         )
-        signed_in.rooms.grants.erase(TID, "another")
+        signed_in.rooms.grants.erase(TID, "another", asked=signed_in.rooms.clock())
     elif damage == "missing":
         del row["sealed"]
     else:
