@@ -56,6 +56,9 @@ class Fault(Exception):
         note: a technical remark for the log (a status, an error number), never shown and never personal.
         retry_after: seconds until it makes sense to try again, where known.
         params: values for the placeholders of the texts, already safe to show.
+
+    Attributes:
+        claims: what the person's next sign-in must ask for (JSON), where Microsoft said so.
     """
 
     reason: ClassVar[str]
@@ -72,6 +75,7 @@ class Fault(Exception):
         self.note = note
         self.retry_after = retry_after
         self.params = params
+        self.claims: str | None = None
 
 
 class Passing(Fault):

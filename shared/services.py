@@ -156,7 +156,7 @@ class Services:
         """When sleeping grants must be renewed."""
         from shared.vault import Renewals
 
-        return Renewals(self.storage.table("renewals"), self.clock)
+        return Renewals(self.storage.table("renewals"), self.clock, lambda: self._random_bytes(8).hex())
 
     @cached_property
     def keep_alive(self) -> KeepAlive:

@@ -5,7 +5,7 @@ import secrets
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -196,9 +196,14 @@ class Microsoft:
 
 @pytest.fixture
 def public_url() -> str:
-    """The origin of the service in this test, on a port that is free."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    """The origin of the service in this test, on a port that is free.
+
+    Taken from below those that the system hands out by itself: one of these could be somebody's before we serve.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ slow                                the answer, ``seconds`` late; gone earlier: 
 slow_after_applying                 the answer, ``seconds`` late                           yes
 reset                               connection reset, the body unread                      no
 reset_after_applying                connection reset instead of the answer                 yes
+garbled_after_applying              the answer's body with a brace too much: not JSON      yes
 oauth                               an error of Entra by ``number`` (error, suberror,      no
                                     claims), at token, authorize or adminconsent
 graph                               an error of Graph by ``status``, ``code``, ``message``;  no
@@ -68,6 +69,7 @@ KINDS = (
     "slow" + AFTER,
     "reset",
     "reset" + AFTER,
+    "garbled" + AFTER,
     "oauth",
     "graph",
 )
@@ -100,7 +102,10 @@ class Fault:
 
 @dataclass
 class Entry:
-    """A request in the journal, without any secret; ``status`` is 0 while or where no answer was given."""
+    """A request in the journal, without any secret; ``status`` is 0 while or where no answer was given.
+
+    ``claims`` is what an authorize or token request asked to be in its tokens, as JSON.
+    """
 
     time: datetime
     method: str
@@ -109,6 +114,7 @@ class Entry:
     account: str | None
     fault: str | None
     status: int = 0
+    claims: str | None = None
 
 
 class Switchboard:

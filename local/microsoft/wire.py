@@ -40,7 +40,8 @@ class FaultyWire:
         fault = self._switchboard.take(where, account, tid)
         # Noted before the answer leaves, so that who has the answer finds the request counted.
         kind = fault.kind if fault else None
-        exchange.entry = Entry(self._cloud.clock(), scope["method"], scope["path"], where, account, kind)
+        claims = await exchange.asked("claims") if where in ("authorize", "token") else None
+        exchange.entry = Entry(self._cloud.clock(), scope["method"], scope["path"], where, account, kind, claims=claims)
         self._switchboard.note(exchange.entry)
         if where != "sendMail":
             await self._serve(exchange, fault)
@@ -61,14 +62,7 @@ class FaultyWire:
             return
         kind = fault.kind.removesuffix(AFTER)
         if fault.kind.endswith(AFTER):
-            answer = await exchange.applied(self._app)
-            if kind == "slow":
-                await asyncio.sleep(fault.seconds)
-                await exchange.repeat(answer)
-            elif kind == "reset":
-                await self._reset(exchange)
-            else:
-                await exchange.answer(self._trouble(exchange, fault, STATUS[kind]))
+            await self._after_applying(exchange, fault, kind)
         elif kind == "slow":
             if await exchange.still_there(fault.seconds):
                 await self._app(exchange.scope, exchange.receive, exchange.send)
@@ -85,6 +79,20 @@ class FaultyWire:
             await exchange.body()
             status = 200 if kind == "ok_without_applying" else STATUS[kind]
             await exchange.answer(Response() if status == 200 else self._trouble(exchange, fault, status))  # noqa: PLR2004
+
+    async def _after_applying(self, exchange: "_Exchange", fault: Fault, kind: str) -> None:
+        """Do what was asked for, and then let the client hear something else of it."""
+        answer = await exchange.applied(self._app)
+        if kind == "slow":
+            await asyncio.sleep(fault.seconds)
+            await exchange.repeat(answer)
+        elif kind == "garbled":
+            body = b"".join(message.get("body", b"") for message in answer)
+            await exchange.answer(Response(body + b"}", media_type="application/json"))
+        elif kind == "reset":
+            await self._reset(exchange)
+        else:
+            await exchange.answer(self._trouble(exchange, fault, STATUS[kind]))
 
     async def _reset(self, exchange: "_Exchange") -> None:
         """End the connection with a TCP reset: no TLS close_notify, no answer."""
@@ -133,12 +141,10 @@ class FaultyWire:
             return (token.account, token.tid) if token else (None, None)
         key = None
         if where == "token":
-            form = parse_qs((await exchange.body()).decode("latin-1"))
+            refresh_token, code = await exchange.asked("refresh_token"), await exchange.asked("code")
             with self._cloud.lock:
                 state = self._cloud.state
-                found = state.refresh_tokens.get(form.get("refresh_token", [""])[0]) or state.codes.get(
-                    form.get("code", [""])[0]
-                )
+                found = state.refresh_tokens.get(refresh_token or "") or state.codes.get(code or "")
             key = found.account if found else None
         try:
             tid = self._cloud.authority(exchange.scope["path"].split("/")[1]).tid
@@ -171,6 +177,11 @@ class _Exchange:
                 more = message.get("more_body", False)
             self._body = b"".join(parts)
         return self._body
+
+    async def asked(self, name: str) -> str | None:
+        """Answer a parameter of the query or the form, None if it has none."""
+        sent = self.scope["query_string"] if self.scope["method"] == "GET" else await self.body()
+        return next(iter(parse_qs(sent.decode("latin-1")).get(name, [])), None)
 
     async def receive(self) -> Message:
         """Give the body, read before or not, to the application."""

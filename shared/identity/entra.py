@@ -1,7 +1,7 @@
 """MSAL, spoken to in one place and with its traps walked around.
 
 One process-wide HTTP session; scopes in one canonical form; a time-out on every call; MSAL's token
-cache is read by nobody but MSAL. Facts about MSAL 1.39 are from its source.
+cache is read by nobody but this room. Facts about MSAL 1.39 are from its source.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ import requests
 
 from shared import faults
 from shared.identity import errors
+from shared.identity.client_assertion import ClientAssertion
 from shared.identity.id_token import Account, SigningKeys, canonical, prove
-from shared.outbound import OutboundSession
+from shared.outbound import CONNECT_SECONDS, READ_SECONDS, OutboundSession
 
 if TYPE_CHECKING:
     import msal
+
+    from shared.identity.token_cache import TokenCache
 
 ORGANIZATIONS = "organizations"
 """The authority of all work and school accounts (Microsoft, "Application configuration options")."""
@@ -36,6 +39,7 @@ CAPABILITIES = ["CP1"]
 """We answer claims challenges, and get longer lived access tokens for it (continuous access evaluation)."""
 WAIT, LONGEST_WAIT = 30.0, 3600.0
 """Seconds to wait where Entra does not say, and at most."""
+LONGEST_CLAIMS = 8192
 _TOO_MANY, _SERVER_ERROR = 429, 500
 
 
@@ -62,13 +66,20 @@ class Token:
 
 
 class _Session(OutboundSession):
-    """Says what passes by itself, with Entra's own Retry-After, which MSAL swallows."""
+    """Says what passes by itself, with Entra's own Retry-After, which MSAL swallows.
+
+    An answer that is no JSON never reaches MSAL: it would write the whole of it, tokens included, into the log.
+    """
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         answer = super().request(*args, **kwargs)
         if answer.status_code == _TOO_MANY or answer.status_code >= _SERVER_ERROR:
             kind = faults.Throttled if answer.status_code == _TOO_MANY else faults.MicrosoftUnavailable
             raise kind(f"login service, status {answer.status_code}", retry_after=_seconds(answer))
+        try:
+            answer.json()
+        except ValueError:
+            raise faults.MicrosoftUnavailable("login service, no JSON", retry_after=WAIT) from None
         return answer
 
 
@@ -91,11 +102,11 @@ class Entra:
     def __init__(self, authority_url: str, client_id: str, certificate: str, clock: Callable[[], datetime]) -> None:
         self.authority_url = authority_url
         self._client_id = client_id
-        self._certificate = certificate
+        self._assertion = ClientAssertion(client_id, certificate, clock)
         self._clock = clock
         self._session = _Session()
         self._discovered: dict[str, dict[str, Any]] = {}
-        self._building = threading.Lock()
+        self._discovering = threading.Lock()
         self._keys = SigningKeys(authority_url, self._session.get, clock)
 
     def admin_consent_url(self, tenant: str, scopes: Sequence[str], redirect_uri: str, state: str) -> str:
@@ -168,18 +179,13 @@ class Entra:
             Fault: what Entra said, classified.
             ResponseNotExpected: state, nonce or the ID token is not right.
         """
-        import msal
-
         if "error" in response:
             raise errors.classify(response)
-        cache = msal.SerializableTokenCache()
+        cache = self._cache()
         with _speaking():
             try:
-                answer = self._app(tid or ORGANIZATIONS, cache).acquire_token_by_auth_code_flow(
-                    dict(flow), dict(response)
-                )
-            except json.JSONDecodeError:
-                raise
+                app = self._app(tid or ORGANIZATIONS, cache)
+                answer = app.acquire_token_by_auth_code_flow(dict(flow), dict(response))
             except (ValueError, RuntimeError) as error:
                 # MSAL: another state, or another nonce. It may hold tokens by now; the cache is dropped.
                 raise faults.ResponseNotExpected("state or nonce") from error
@@ -205,15 +211,7 @@ class Entra:
             scopes: full addresses.
             margin: seconds that it must still be good for.
         """
-        import msal
-
-        held = _cache(cache)
-        now = self._clock().timestamp()
-        kind = msal.TokenCache.CredentialType.ACCESS_TOKEN
-        for entry in held.search(kind, target=list(scopes), query={"client_id": self._client_id}, now=int(now)):
-            if float(entry["expires_on"]) - now > margin:
-                return str(entry["secret"])
-        return None
+        return self._cache(cache).access_token(self._client_id, scopes, margin)
 
     def refresh(self, tid: str, cache: str, scopes: Sequence[str], claims: str | None = None) -> Token:
         """Fetch a new access token with the refresh token in MSAL's cache.
@@ -226,56 +224,73 @@ class Entra:
 
         Raises:
             SignInRequired: the cache holds nothing to refresh with.
-            Fault: what Entra said, classified.
+            Fault: what Entra said, classified; ``claims`` in it is what a new sign-in must ask for.
         """
-        held = _cache(cache)
+        held = self._cache(cache)
         with _speaking():
             app = self._app(tid, held)
-            accounts = app.get_accounts()
-            answer = (
-                app.acquire_token_silent_with_error(
-                    list(scopes), accounts[0], force_refresh=True, claims_challenge=claims
-                )
-                if accounts
-                else None
+            [account, *_] = app.get_accounts() or [None]
+            # Without an account MSAL would ask for the app's own token.
+            answer = account and app.acquire_token_silent_with_error(
+                list(scopes), account, force_refresh=True, claims_challenge=claims
             )
-        if answer is None:
+        if not answer:
             raise faults.SignInRequired("empty cache")
         if "error" in answer:
-            raise errors.classify(answer)
+            fault = errors.classify(answer)
+            fault.claims = _claims(answer) or claims
+            raise fault
         return Token(answer["access_token"], held.serialize())
 
     def _app(
         self, tid: str, cache: msal.TokenCache | None = None, *, lasting: bool = True
     ) -> msal.ConfidentialClientApplication:
+        if tid in self._discovered:
+            return self._built(tid, cache, lasting)
+        # Who waits here may hold a lease on a person's tokens: no longer than a discovery takes.
+        if not self._discovering.acquire(timeout=CONNECT_SECONDS + READ_SECONDS):
+            raise faults.NoConnection("metadata", retry_after=WAIT)
+        try:
+            return self._built(tid, cache, lasting)
+        finally:
+            self._discovering.release()
+
+    def _built(self, tid: str, cache: msal.TokenCache | None, lasting: bool) -> msal.ConfidentialClientApplication:
         import msal
 
         # MSAL asks for the metadata whenever an app is made, unless its http_cache knows them. That cache
-        # also repeats errors after they are mended, and each app guards it with a lock of its own, which is
-        # none where they share it: so every app gets a copy that knows the metadata alone.
-        with self._building:
-            known = copy.deepcopy(self._discovered.get(tid, {}))
-            app = msal.ConfidentialClientApplication(
-                self._client_id,
-                client_credential={"private_key": self._certificate, "public_certificate": self._certificate},
-                authority=f"{self.authority_url}/{tid}",
-                instance_discovery=False,
-                token_cache=cache,
-                http_client=self._session,
-                http_cache=known,
-                client_capabilities=CAPABILITIES,
-                exclude_scopes=None if lasting else ["offline_access"],
-            )
-            self._discovered[tid] = copy.deepcopy(known)
-            return app
+        # also repeats an error for a minute after it is mended, and no lock guards it where apps share it:
+        # so every app gets a copy that knows the metadata alone.
+        known = copy.deepcopy(self._discovered.get(tid, {}))
+        app = msal.ConfidentialClientApplication(
+            self._client_id,
+            client_credential={"client_assertion": self._assertion},
+            authority=f"{self.authority_url}/{tid}",
+            instance_discovery=False,
+            token_cache=cache,
+            http_client=self._session,
+            http_cache=known,
+            client_capabilities=CAPABILITIES,
+            exclude_scopes=None if lasting else ["offline_access"],
+        )
+        self._discovered[tid] = copy.deepcopy(known)
+        return app
+
+    def _cache(self, serialized: str = "") -> TokenCache:
+        from shared.identity.token_cache import TokenCache
+
+        return TokenCache(self._clock, serialized)
 
 
-def _cache(serialized: str) -> msal.SerializableTokenCache:
-    import msal
-
-    cache = msal.SerializableTokenCache()
-    cache.deserialize(serialized)
-    return cache
+def _claims(answer: Mapping[str, Any]) -> str | None:
+    """Return the claims that an error answer wants to be asked for (Microsoft, "Claims challenges"): a JSON object."""
+    claims = answer.get("claims")
+    if not isinstance(claims, str) or len(claims) > LONGEST_CLAIMS:
+        return None
+    try:
+        return claims if isinstance(json.loads(claims), dict) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def granted(answer: Mapping[str, Any]) -> frozenset[str]:
@@ -300,5 +315,3 @@ class _speaking:  # noqa: N801  (reads as a word at its place)
         if isinstance(error, requests.RequestException):
             # Only the type: the text of a requests error quotes addresses and queries.
             raise faults.NoConnection(type(error).__name__, retry_after=WAIT) from None
-        if isinstance(error, json.JSONDecodeError):
-            raise faults.MicrosoftUnavailable("login service, no JSON", retry_after=WAIT) from None

@@ -111,13 +111,19 @@ class Organisations:
         with suppress(Gone):
             self._table.change(key(tid), ROW, forget)
 
-    def withdraw(self, tid: str) -> None:
-        """Entra says that the consent is not there (65001); believed once a fresh consent had time to settle."""
+    def withdraw(self, tid: str) -> bool:
+        """Entra says that the consent is not there (65001); believed once a fresh consent had time to settle.
+
+        Returns:
+            Whether it is withdrawn now. False: it is fresh, and Entra may come round.
+        """
 
         def withdraw(row: Row) -> Mapping[str, Value | None] | None:
             if row["consent"] != "consented" or self._clock() - row["proven"] < CONSENT_SETTLES:
                 return None
             return {"consent": "withdrawn", "withdrawn": self._clock()}
 
-        with suppress(Gone):
-            self._table.change(key(tid), ROW, withdraw)
+        try:
+            return bool(self._table.change(key(tid), ROW, withdraw)["consent"] == "withdrawn")
+        except Gone:
+            return False

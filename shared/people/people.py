@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.mail import Graph
     from shared.organisations import Organisations
     from shared.privacy import Traces
-    from shared.vault import Grants
+    from shared.vault import Grant, Grants
 
 STORY = "sign_in"
 ROW = "person"
@@ -95,24 +95,21 @@ class People:
             ConsentRequired, ConsentWithdrawn: the organisation has not agreed (any more).
             PersonMust: he must sign in (again).
         """
-        self._organisations.get(device.tid).require_consent()
-        person = self._pinned(device.tid, device.group, user_id)
-        if person is None:
-            raise faults.SignInRequired("not pinned")
-        grant = self._grants.get(person.tid, person.oid)
-        if grant is None:
-            raise faults.SignInRequired("no grant")
-        if grant.ended:
-            raise faults.BY_REASON[grant.ended]("ended earlier")
+        person, _ = self._with_grant(device, user_id)
         return person
 
     def status(self, device: Device, user_id: str) -> UserStatus:
-        """Say what the panel needs to know about a user."""
+        """Say what the panel needs to know about a user.
+
+        ``blocked`` is what an administrator's rule said the last time. It is shown and stops nobody: the next scan
+        finds out whether it was lifted.
+        """
         try:
-            return UserStatus(None, self.person(device, user_id).account_hint)
+            person, grant = self._with_grant(device, user_id)
         except (faults.PersonMust, faults.AdministratorMust) as fault:
             pinned = self._pinned(device.tid, device.group, user_id)
             return UserStatus(type(fault), pinned.account_hint if pinned else None)
+        return UserStatus(faults.BY_REASON[grant.blocked] if grant.blocked else None, person.account_hint)
 
     def pinned(self, tid: str, oid: str) -> list[tuple[str, Person]]:
         """Return the device groups in which a printer's user is pinned to this account, with what the pin says."""
@@ -246,6 +243,18 @@ class People:
         if mailbox.address is None:
             raise faults.NoMailbox("no mail address")
         return mailbox.address
+
+    def _with_grant(self, device: Device, user_id: str) -> tuple[Person, Grant]:
+        self._organisations.get(device.tid).require_consent()
+        person = self._pinned(device.tid, device.group, user_id)
+        if person is None:
+            raise faults.SignInRequired("not pinned")
+        grant = self._grants.get(person.tid, person.oid)
+        if grant is None:
+            raise faults.SignInRequired("no grant")
+        if grant.ended:
+            raise faults.BY_REASON[grant.ended]("ended earlier")
+        return person, grant
 
     def _pinned(self, tid: str, group: str, user_id: str) -> Person | None:
         row = self._table.get(key(tid, group, user_id), ROW)

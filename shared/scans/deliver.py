@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared import faults, texts
-from shared.faults import N_, Action
-from shared.mail import Message, TokenRejected, clean, file_name
-from shared.mail.message import SUBJECT_LONGEST
+from shared import faults
+from shared.faults import Action
+from shared.mail import TokenRejected
+from shared.scans.compose import compose
 from shared.scans.jobs import FINAL, RESTING, Job, Jobs
 from shared.storage import Blobs, Changed, Gone, Queue, Value
 
@@ -212,8 +212,8 @@ class Delivery:
 
     def _record(self, job: Job, fault: faults.Fault) -> None:
         log.warning("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, fault)
-        if isinstance(fault, faults.ConsentWithdrawn):
-            self._organisations.withdraw(job.tid)
+        if isinstance(fault, faults.ConsentWithdrawn) and not self._organisations.withdraw(job.tid):
+            fault = faults.MicrosoftUnavailable("a fresh consent settles", retry_after=60)
         if fault.action is Action.UNCERTAIN:
             self._end(job, "uncertain", fault.reason)
         elif fault.action is not Action.RETRY:
@@ -262,23 +262,3 @@ class Delivery:
 
 class _Lost(Exception):
     """The lease went to somebody else: it is his job now."""
-
-
-def compose(job: Job) -> Message:
-    """Return the mail for a job, in its language."""
-    language = texts.negotiate(job.manifest.locale)
-    printer, place = clean(job.printer, 80), clean(job.location, 80)
-    from_where = f"{printer} ({place})" if place else printer
-    return Message(
-        job=job.manifest.id,
-        subject=clean(job.manifest.title, SUBJECT_LONGEST)
-        or texts.say(N_("Scan from {printer}"), language, printer=printer),
-        text="\n\n".join(
-            (
-                texts.say(N_("Your scan from {printer} is attached."), language, printer=from_where),
-                texts.say(N_("It was sent by yourself, from your own mailbox, through To My Email."), language),
-            )
-        ),
-        attachment_name=file_name(job.manifest.name, job.manifest.type, otherwise=texts.say(N_("scan"), language)),
-        attachment_type=job.manifest.type,
-    )

@@ -6,10 +6,10 @@ and the translation of the SDK's errors into three facts: :class:`AlreadyThere`,
 
 Does not own: what a row means. It may import ``shared.faults`` and nothing else of ours.
 
-Promises: a write that reports success happened once; a write that lost a race says so, and is
-never mistaken for a loss against itself (every write carries an operation id, and an ambiguous
-answer is settled by reading it back, see threats R12 and R13). Not promised: transactions over
-more than one partition.
+Promises: a write that reports success happened once; a write that lost a race says so. A write whose
+answer was lost is settled by reading it back (every write carries an operation id, see threats R12 and
+R13); only where somebody else has written over it before we look, it is reported as lost though it
+happened. Not promised: transactions over more than one partition.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ A grant's life::
        ^________|__________|               a new sign-in replaces it whole
 """
 
-from shared.vault.grants import Grant, Grants
+from shared.vault.grant import Grant
+from shared.vault.grants import Grants
 from shared.vault.keep_alive import KeepAlive
 from shared.vault.renewals import Renewals
 from shared.vault.sealing import SERVICE, SealBroken, Sealer

@@ -4,73 +4,39 @@ Many workers may need the same person's token at once. The rules (threats R16 to
 
 - whoever refreshes holds a lease in the row, taken by compare-and-swap; the others wait for the row to
   change and use what the first one brought, so an expiry costs one call to Entra;
-- what a refresh brought is written only over the row it was made from. A row that is gone or holds a
-  newer sign-in wins, so nothing is resurrected;
-- a refusal (``invalid_grant`` and its kin) ends the grant only if the row is still the one it was told
-  about;
+- what a refresh brought is written only over the tokens it was made from. A row that is gone, has ended or
+  holds newer tokens wins, so nothing is resurrected;
+- a refusal (``invalid_grant`` and its kin) is believed only by who still holds the lease: somebody else's
+  refresh may have been what made the old token invalid;
 - our own bad credential, a throttle or a fault of Microsoft's changes nothing but the lease.
 
-Entra does not revoke a refresh token when it is used (Microsoft, "Refresh tokens in the Microsoft
-identity platform"), so an answer that could not be written costs nothing. With an identity provider that
-rotates strictly, a worker that dies between answer and write costs that one sign-in; nobody can avoid
-that, and docs/vault.md says so.
+What is promised beside which identity provider, and what is not, stands in docs/vault.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import faults
 from shared.storage import AlreadyThere, Changed, Row, Table, Value, key
+from shared.vault.grant import Grant, looked_at, read, version_of
 from shared.vault.renewals import Renewals
 from shared.vault.sealing import SealBroken, Sealer, key_id_of
 
 if TYPE_CHECKING:
     from shared.identity import Entra
 
-LEASE = timedelta(seconds=60)
-"""Longer than a refresh takes with all its time-outs (connect 5 s, answer 20 s, twice)."""
+LEASE = timedelta(seconds=90)
+"""Longer than a refresh takes with all its time-outs (25 s each for somebody else's discovery, ours, the token)."""
 WAIT = timedelta(seconds=20)
 """How long a worker waits for another one's refresh before it gives the job back."""
 FIRST_LOOK, LONGEST_LOOK = 0.05, 1.0
 """Seconds between two looks at a row that another worker is refreshing."""
 SETTLE_TRIES = 8
-NOTICE = timedelta(days=14)
-"""So long before a sign-in ends by policy, its person is told."""
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What is known of a grant without asking Entra."""
-
-    tid: str
-    oid: str
-    signed_in: datetime
-    refreshed: datetime
-    ended: str | None
-    """Slug of the fault that ended it, where one did."""
-    blocked: str | None
-    """Slug of the fault of an administrator that stood in the way the last time; it may be lifted."""
-    claims: str | None
-    """The claims that the next sign-in must ask for (a claims challenge nobody could answer silently)."""
-
-    ends: datetime | None
-    """When the organisation's policy ends it."""
-    notified: bool
-    """Whether the person was told of the coming end."""
-    locale: str
-    """In which the person is written to."""
-    due: str | None
-    """The place of its entry among the renewals."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether it is not known to be dead."""
-        return self.ended is None
+Values = dict[str, Value | None]
 
 
 class Grants:
@@ -132,7 +98,7 @@ class Grants:
         """
         now = at or self._clock()
         epoch = self._new_id()
-        values: dict[str, Value | None] = {
+        values: Values = {
             "epoch": epoch,
             "generation": 0,
             "sealed": self._seal(tid, oid, epoch, 0, cache),
@@ -141,32 +107,27 @@ class Grants:
             "ends": now + timedelta(days=days) if days else None,
             "locale": locale,
         }
-        values["due"] = self._note(tid, oid, values)
         for _ in range(SETTLE_TRIES):
             old = self._table.get(key(tid), key(oid))
-            if old is not None and old.get("erased") and now <= old["erased"]:
+            if old is not None and old.get("erased") and now < old["erased"]:
                 raise faults.SignInRequired("erased meanwhile")
             try:
-                if old is None:
-                    self._table.insert(key(tid), key(oid), values)
-                else:
-                    self._table.replace(old, values)
-            except (AlreadyThere, Changed):
+                self._write(tid, oid, old, values)
+            except Changed:
                 continue
-            self._renewals.forget(old.get("due") if old else None, unless=values["due"])
             return
         raise faults.StorageUnavailable("contended", retry_after=1)
 
     def get(self, tid: str, oid: str) -> Grant | None:
         """Return what is known of a person's grant, or None where there is none."""
         row = self._table.get(key(tid), key(oid))
-        return _read(tid, oid, row) if row and not row.get("erased") else None
+        return read(tid, oid, row, self._clock()) if row and not row.get("erased") else None
 
     def of_tenant(self, tid: str) -> Iterator[Grant]:
-        """Yield every grant of a tenant."""
+        """Yield every grant of a tenant: who ends when, who is blocked, who is idle since when."""
         for row in self._table.query(key(tid)):
             if not row.get("erased"):
-                yield _read(tid, row.row, row)
+                yield read(tid, row.row, row, self._clock())
 
     def access_token(
         self, tid: str, oid: str, scopes: Sequence[str], *, refused: str | None = None, claims: str | None = None
@@ -187,86 +148,94 @@ class Grants:
                 replaced meanwhile.
             Fault: anything else that Entra or the network says; the grant stays as it is.
         """
-        waited_until = self._clock() + WAIT
-        look = FIRST_LOOK
+        waits_until, look = None, FIRST_LOOK
         while True:
             row = self._usable(tid, oid)
             cache = self._open(tid, oid, row)
             held = self._entra.held_token(cache, scopes)
             if held is not None and held != refused:
                 return held
-            if self._leased(row):
-                if self._clock() >= waited_until:
-                    raise faults.MicrosoftUnavailable("another worker's refresh", retry_after=5)
-                self._sleep(look + look * self._below(100) / 100)
-                look = min(look * 2, LONGEST_LOOK)
-                continue
-            mine = self._lease(row)
+            mine = None if self._leased(row) else self._lease(row)
             if mine is not None:
-                fresh = self._refresh(tid, oid, mine, cache, scopes, claims)
+                try:
+                    fresh = self._refresh(tid, oid, mine, cache, scopes, claims)
+                except (faults.PersonMust, faults.AdministratorMust):
+                    raise
+                except faults.Fault:
+                    # An access token in its last minutes is still one, when no better is to be had.
+                    held = self._entra.held_token(cache, scopes, margin=0)
+                    if held is None or held == refused:
+                        raise
+                    return held
                 if fresh is not None:
                     return fresh
+                continue  # the row has become another one, and may hold what we want
+            waits_until = waits_until or self._clock() + WAIT
+            if self._clock() >= waits_until:
+                raise faults.MicrosoftUnavailable("another worker's refresh", retry_after=5)
+            self._sleep(look + look * self._below(100) / 100)
+            look = min(look * 2, LONGEST_LOOK)
 
-    def renew(self, tid: str, oid: str, scopes: Sequence[str]) -> None:
-        """Refresh a sleeping grant, so that it does not end by inactivity. Raises as :meth:`access_token` does."""
-        row = self._usable(tid, oid)
-        cache = self._open(tid, oid, row)
-        self.access_token(tid, oid, scopes, refused=self._entra.held_token(cache, scopes))
+    def renew(self, grant: Grant, scopes: Sequence[str]) -> None:
+        """Refresh a sleeping grant, so that it does not end by inactivity.
 
-    def end(self, tid: str, oid: str, reason: type[faults.PersonMust]) -> None:
-        """End a grant for a reason of ours; its tokens go at once."""
-        row = self._table.get(key(tid), key(oid))
-        if row is not None:
-            self._settle(row, self._ending(reason))
-            self._renewals.forget(row.get("due"))
+        Does nothing where somebody has refreshed it since ``grant`` was read, or is about to.
 
-    def notified(self, tid: str, oid: str, *, told: bool) -> bool:
-        """Write down that the person was told of the coming end (or was not, after all). One caller succeeds."""
-        row = self._table.get(key(tid), key(oid))
-        if row is None or bool(row.get("notified")) is told:
+        Raises:
+            Fault: as :meth:`access_token` does.
+        """
+        row = self._usable(grant.tid, grant.oid)
+        if version_of(row) != grant.version or self._leased(row):
+            return
+        cache = self._open(grant.tid, grant.oid, row)
+        mine = self._lease(row)
+        if mine is not None:
+            self._refresh(grant.tid, grant.oid, mine, cache, scopes, None)
+
+    def end(self, grant: Grant, reason: type[faults.PersonMust]) -> None:
+        """End this sign-in for a reason of ours; its tokens go at once. A newer sign-in stays."""
+        for _ in range(SETTLE_TRIES):
+            row = self._table.get(key(grant.tid), key(grant.oid))
+            if row is None or row.get("ended") or version_of(row)[0] != grant.version[0]:
+                return
+            try:
+                self._write(grant.tid, grant.oid, row, {**row.values, **self._ending(reason)})
+            except Changed:
+                continue
+            return
+
+    def notified(self, grant: Grant, *, told: bool) -> bool:
+        """Write down that the person was told of this sign-in's end (or was not, after all). One caller succeeds."""
+        row = self._table.get(key(grant.tid), key(grant.oid))
+        if row is None or version_of(row)[0] != grant.version[0] or bool(row.get("notified")) is told:
             return False
-        changes: dict[str, Value | None] = {"notified": told or None}
-        changes["due"] = self._note(tid, oid, {**row.values, **changes})
         try:
-            self._table.replace(row, {**row.values, **changes})
+            self._write(grant.tid, grant.oid, row, {**row.values, "notified": told or None})
         except Changed:
             return False
-        self._renewals.forget(row.get("due"), unless=changes["due"])
         return True
 
-    def postpone(self, tid: str, oid: str) -> None:
-        """A renewal could not be done: try again tomorrow."""
-        row = self._table.get(key(tid), key(oid))
-        if row is None or row.get("ended"):
+    def postpone(self, grant: Grant) -> None:
+        """A renewal could not be done: look at it again tomorrow, unless something happened to it meanwhile."""
+        row = self._table.get(key(grant.tid), key(grant.oid))
+        if row is None or row.get("ended") or row.get("due") != grant.due:
             return
-        due = self._renewals.note_for(tid, oid, self._clock() + timedelta(days=1))
-        if self._settle(row, {"due": due}):
-            self._renewals.forget(row.get("due"), unless=due)
+        with suppress(Changed):
+            self._write(grant.tid, grant.oid, row, {**row.values, "put_off": self._clock()})
 
-    def _ending(self, fault: faults.PersonMust | type[faults.PersonMust]) -> dict[str, Value | None]:
-        # The tokens go: nobody will use them again, and whoever reads the table should not find them.
-        return {"ended": fault.reason, "ended_at": self._clock(), "sealed": None, "due": None}
-
-    def _note(self, tid: str, oid: str, values: Mapping[str, Any]) -> str:
-        """Note when this grant must be looked at again: for renewal, to tell of its end, or to end it."""
-        latest = None
-        if values.get("ends") is not None:
-            latest = values["ends"] if values.get("notified") else values["ends"] - NOTICE
-        return self._renewals.note(tid, oid, values["refreshed"], latest)
-
-    def erase(self, tid: str, oid: str, *, asked: datetime) -> None:
+    def erase(self, tid: str, oid: str, *, asked: datetime | None = None) -> None:
         """Delete everything in the grant and put a tombstone in its place (threats R19, I04).
 
         To a refresh under way the tombstone is another sign-in, so it writes nothing; a first login from before is
         refused by :meth:`store`. :meth:`forget_erased` takes the tombstone away when nothing from before can come.
-        A sign-in later than ``asked`` stays: it replaced the earlier one whole.
+        A sign-in later than ``asked`` (None: now) stays: it replaced the earlier one whole.
         """
         for _ in range(SETTLE_TRIES):
             row = self._table.get(key(tid), key(oid))
-            if row is not None and row["signed_in"] > asked:
+            if row is not None and asked is not None and row["signed_in"] > asked:
                 return
             now = self._clock()
-            tombstone: dict[str, Value | None] = {
+            tombstone: Values = {
                 "epoch": self._new_id(),
                 "generation": 0,
                 "signed_in": now,
@@ -275,13 +244,9 @@ class Grants:
                 "erased": now,
             }
             try:
-                if row is None:
-                    self._table.insert(key(tid), key(oid), tombstone)
-                else:
-                    self._table.replace(row, tombstone)
-            except (AlreadyThere, Changed):
+                self._write(tid, oid, row, tombstone)
+            except Changed:
                 continue
-            self._renewals.forget(row.get("due") if row else None)
             return
         raise faults.StorageUnavailable("contended", retry_after=1)
 
@@ -320,55 +285,77 @@ class Grants:
     def _refresh(
         self, tid: str, oid: str, mine: Row, cache: str, scopes: Sequence[str], claims: str | None
     ) -> str | None:
-        """Ask Entra while holding the lease; None where the row has become another one meanwhile."""
+        """Ask Entra while holding the lease; None where somebody else's word about the row counts by now."""
         try:
             token = self._entra.refresh(tid, cache, scopes, claims)
         except faults.PersonMust as fault:
-            if not self._settle(mine, {**self._ending(fault), "claims": claims}):
+            if not self._settle(tid, oid, mine, {**self._ending(type(fault)), "claims": fault.claims}):
                 return None
-            self._renewals.forget(mine.get("due"))
+            raise
+        except faults.ConsentWithdrawn:
+            # The organisation's row says so, once, and is what a new consent mends.
+            self._settle(tid, oid, mine, {})
             raise
         except faults.AdministratorMust as fault:
-            self._settle(mine, {"blocked": fault.reason, "claims": claims})
+            # Looked at every day: nobody tells us when it is lifted.
+            blocked: Values = {"blocked": fault.reason, "claims": fault.claims, "put_off": self._clock()}
+            self._settle(tid, oid, mine, blocked)
             raise
         except faults.Fault:
-            self._settle(mine, {})
-            # An access token in its last minutes is still one, when no better is to be had.
-            held = self._entra.held_token(cache, scopes, margin=0)
-            if held is not None and claims is None:
-                return held
+            self._settle(tid, oid, mine, {})
             raise
-        now, generation = self._clock(), mine["generation"] + 1
-        changes: dict[str, Value | None] = {
+        generation = mine["generation"] + 1
+        fresh: Values = {
             "generation": generation,
             "sealed": self._seal(tid, oid, mine["epoch"], generation, token.cache),
-            "refreshed": now,
+            "refreshed": self._clock(),
             "blocked": None,
             "claims": None,
+            "put_off": None,
         }
-        changes["due"] = self._note(tid, oid, {**mine.values, **changes})
-        if not self._settle(mine, changes):
-            return None  # the entry just noted may be the one that the newer sign-in counts on
-        self._renewals.forget(mine.get("due"), unless=changes["due"])
-        return token.access_token
+        # Whoever took the lease over when ours ran out: these tokens are newer than those in the row.
+        return token.access_token if self._settle(tid, oid, mine, fresh, whoever_holds=True) else None
 
-    def _settle(self, mine: Row, changes: Mapping[str, Value | None]) -> bool:
-        """Write what came of a refresh and give the lease back, if the row is still the one it was made from.
-
-        Where only the lease has moved (ours ran out while Entra answered), what we know is still true of the
-        tokens in the row, and is written all the same.
-        """
+    def _settle(
+        self, tid: str, oid: str, mine: Row, changes: Mapping[str, Value | None], *, whoever_holds: bool = False
+    ) -> bool:
+        """Write what came of a refresh and give the lease back, if the tokens are the same and the lease is ours."""
         row: Row | None = mine
         for _ in range(SETTLE_TRIES):
-            if row is None or (row["epoch"], row["generation"]) != (mine["epoch"], mine["generation"]):
+            if row is None or row.get("ended") or version_of(row) != version_of(mine):
+                return False
+            if row.get("lease") != mine["lease"] and not whoever_holds:
                 return False
             try:
-                self._table.replace(row, {**row.values, "lease": None, "lease_until": None, **changes})
+                self._write(tid, oid, row, {**row.values, "lease": None, "lease_until": None, **changes})
             except Changed:
                 row = self._table.get(mine.partition, mine.row)
                 continue
             return True
         return False
+
+    def _write(self, tid: str, oid: str, old: Row | None, values: Mapping[str, Any]) -> None:
+        """Write a grant over ``old``, and move its entry among the renewals along.
+
+        Raises:
+            Changed: ``old`` is not what the table holds (any more).
+        """
+        before = old.get("due") if old else None
+        moment = looked_at(tid, oid, values)
+        due = self._renewals.note(tid, oid, moment, before) if moment else None
+        try:
+            if old is None:
+                self._table.insert(key(tid), key(oid), {**values, "due": due})
+            else:
+                self._table.replace(old, {**values, "due": due})
+        except (AlreadyThere, Changed) as error:
+            self._renewals.forget(due, unless=before)
+            raise Changed from error
+        self._renewals.forget(before, unless=due)
+
+    def _ending(self, reason: type[faults.PersonMust]) -> Values:
+        # The tokens go: nobody will use them again, and whoever reads the table should not find them.
+        return {"ended": reason.reason, "ended_at": self._clock(), "sealed": None}
 
     def _lease(self, row: Row) -> Row | None:
         until = self._clock() + LEASE
@@ -384,7 +371,7 @@ class Grants:
         row = self._table.get(key(tid), key(oid))
         if row is None:
             raise faults.SignInRequired("no grant")
-        if ended := row.get("ended"):
+        if ended := read(tid, oid, row, self._clock()).ended:
             raise faults.BY_REASON[ended]("ended earlier")
         return row
 
@@ -405,19 +392,3 @@ class Grants:
 
 def _place(tid: str, oid: str, epoch: str, generation: int) -> tuple[str, ...]:
     return ("grants", key(tid), key(oid), "sealed", oid, epoch, str(generation))
-
-
-def _read(tid: str, oid: str, row: Row) -> Grant:
-    return Grant(
-        tid=tid,
-        oid=oid,
-        signed_in=row["signed_in"],
-        refreshed=row["refreshed"],
-        ended=row.get("ended"),
-        blocked=row.get("blocked"),
-        claims=row.get("claims"),
-        ends=row.get("ends"),
-        notified=bool(row.get("notified")),
-        locale=row.get("locale", ""),
-        due=row.get("due"),
-    )

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults
-from shared.vault.grants import NOTICE, Grant, Grants
+from shared.vault.grant import NOTICE, Grant
+from shared.vault.grants import Grants
 from shared.vault.renewals import Renewals
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ class KeepAlive:
         self._clock = clock
 
     def run(self) -> int:
-        """Look after up to :data:`AT_MOST` people that are due; returns how many."""
+        """Look after up to :data:`AT_MOST` people that are due; returns how many.
+
+        Raises:
+            StorageUnavailable: the next run goes on.
+        """
         until = self._clock() + timedelta(seconds=RUN_SECONDS)
         count = 0
         for due in list(self._renewals.due(AT_MOST)):
@@ -63,39 +68,46 @@ class KeepAlive:
                 break
             grant = self._grants.get(due.tid, due.oid)
             if grant is None or grant.due != due.place:
-                if self._renewals.left_over(due):
-                    self._renewals.forget(due.place)
+                self._renewals.clear(due)
                 continue
-            self._look_after(grant)
+            try:
+                self._look_after(grant)
+            except faults.OwnCredentialRefused as fault:
+                # It would be the same for everybody. The next run asks again, and nobody has lost a day.
+                log.error("nothing is renewed: %s", fault)  # noqa: TRY400  (a fault says all there is)
+                break
+            except Exception as error:  # noqa: BLE001  (whatever is wrong with one must not stop those behind him)
+                self._put_off(grant, error)
             count += 1
         return count
 
     def _look_after(self, grant: Grant) -> None:
-        now = self._clock()
-        try:
-            if grant.ends is not None and now >= grant.ends:
-                self._grants.end(grant.tid, grant.oid, faults.SignInExpired)
-                return
-            scopes = self._organisations.get(grant.tid).require_consent().mail_scopes
-            self._grants.renew(grant.tid, grant.oid, scopes)
-            if grant.ends is not None and now >= grant.ends - NOTICE and not grant.notified:
-                self._tell(grant, self._grants.access_token(grant.tid, grant.oid, scopes))
-        except faults.PersonMust as fault:
-            log.warning("a sleeping sign-in of tenant %s has ended: %s", grant.tid, fault)
-        except faults.Fault as fault:
-            log.warning("a renewal in tenant %s is put off: %s", grant.tid, fault)
-            if isinstance(fault, faults.ConsentWithdrawn):
-                self._organisations.withdraw(grant.tid)
-            self._grants.postpone(grant.tid, grant.oid)
+        if not grant.usable:
+            self._grants.end(grant, faults.SignInExpired)
+            return
+        scopes = self._organisations.get(grant.tid).require_consent().mail_scopes
+        self._grants.renew(grant, scopes)
+        if grant.ends is not None and self._clock() >= grant.ends - NOTICE and not grant.notified:
+            self._tell(grant, self._grants.access_token(grant.tid, grant.oid, scopes))
+
+    def _put_off(self, grant: Grant, error: Exception) -> None:
+        if isinstance(error, faults.Fault):
+            log.warning("a renewal in tenant %s: %s", grant.tid, error)
+        else:
+            # The message of an exception may quote anything.
+            log.error("a renewal in tenant %s: %s", grant.tid, type(error).__name__)
+        if isinstance(error, faults.ConsentWithdrawn):
+            self._organisations.withdraw(grant.tid)
+        self._grants.postpone(grant)
 
     def _tell(self, grant: Grant, token: str) -> None:
         """Tell the person once. Rather once too few than twice: it is written down before it is sent."""
-        if not self._grants.notified(grant.tid, grant.oid, told=True):
+        if not self._grants.notified(grant, told=True):
             return
         try:
             self._notice(grant, token)
         except faults.Unknown:
             return
         except faults.Fault:
-            self._grants.notified(grant.tid, grant.oid, told=False)
+            self._grants.notified(grant, told=False)
             raise

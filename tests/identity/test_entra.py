@@ -1,5 +1,6 @@
 """What is said to Entra through MSAL, and what its answers become."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ def test_the_authorize_address_says_exactly_this(rooms: Services, microsoft: Any
     changing = {name: query.pop(name) for name in ("nonce", "code_challenge")}
     assert all(len(value) >= 43 for value in changing.values())
     assert sorted(query.pop("scope").split()) == sorted([*SCOPES, "openid", "profile", "offline_access"])
+    # The capability of answering claims challenges (continuous access evaluation).
+    assert json.loads(query.pop("claims")) == {"access_token": {"xms_cc": {"values": ["CP1"]}}}
     assert query == {
         "client_id": rooms.settings.client_id,
         "response_type": "code",

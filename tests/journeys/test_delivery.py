@@ -160,6 +160,22 @@ def test_what_somebody_must_do_is_370_and_says_who(
     assert world.mailbox() == []
 
 
+def test_a_fresh_consent_may_take_its_time(world: Any) -> None:
+    """65001 in the first minutes after a consent says nothing yet: the scan waits, and is sent then."""
+    printer = ready(world)
+    granted = world.cloud.grants("contoso")
+    world.cloud.withdraw_consent("contoso")
+    world.cloud.expire_access_tokens("contoso/adele")
+    scan = scanned(world, printer)
+    assert (scan.state, scan.code) == ("waiting", 360)
+    for grant in granted:
+        world.cloud.grant("contoso", grant.client_id, grant.scopes, grant.principal)
+    world.clock.advance(seconds=90)
+    world.rooms.delivery.sweep()
+    world.rooms.delivery.deliver(f"{printer.enrolment.device_id}/{scan.id}")
+    assert printer.scan(scan.id).state == "sent"
+
+
 def test_a_scan_for_somebody_who_never_signed_in_is_370_before_it_is_taken(world: Any) -> None:
     """E16: refused at once; neither row nor byte is stored."""
     world.consent()

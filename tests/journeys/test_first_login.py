@@ -72,7 +72,7 @@ def test_the_way_of_a_first_login(world: Any, panel: Any) -> None:
     assert panel.sign_ins.confirm(begun.id).status == "active"
     [pin], [grant] = world.rows("people"), world.rows("grants")
     assert pin["oid"] == world.cloud.account("contoso/adele").oid
-    assert grant["tid"] == pin["tid"]
+    assert (grant["PartitionKey"], grant["RowKey"]) == (pin["tid"], pin["oid"])
     nothing_readable(world)
     assert panel.user("adele").status == "ready"
 
