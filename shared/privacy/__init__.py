@@ -17,10 +17,11 @@ not find. A trace that points at nothing does no harm.
 
 from shared.privacy.erasure import Erased, Erasure
 from shared.privacy.overview import Overview, Overviews, Place, Printer, Resident
-from shared.privacy.sessions import Session, SessionInvalid, Sessions
+from shared.privacy.sessions import PURPOSE, Session, SessionInvalid, Sessions
 from shared.privacy.traces import Trace, Traces
 
 __all__ = [
+    "PURPOSE",
     "Erased",
     "Erasure",
     "Overview",
