@@ -13,6 +13,7 @@ HTTP_DOORS: Mapping[str, str] = {
     "consent": "consent",
     "s": "sign_in",
     "auth": "sign_in",
+    "me": "me",
     "": "front",
 }
 """First segment of the path -> module with ``build``. The empty one takes whatever no other takes."""

@@ -1,7 +1,8 @@
 """HTTP: the first-login page, and the answers that Entra sends through the browser.
 
 ``/s`` takes the code, ``/s/{link}`` is the first login. ``/auth/callback`` takes Entra's cross-site form, which
-carries no cookie, and ``/auth/finish`` finishes in the browser that began.
+carries no cookie, and ``/auth/finish`` finishes in the browser that began: a first login, a consent, or the sign-in to
+a person's own page (``functions/me.py``).
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from functions.answers import (
     trouble,
 )
 from functions.forms import address_of, form_of
+from functions.me_session import signed_in
 from shared import faults
 from shared.handoffs import Handoff
 from shared.pages import EnterCode, FirstLogin, FirstLoginDone, Trouble, View
+from shared.privacy import PURPOSE
 from shared.services import Services
 from shared.texts import masked
 
@@ -76,6 +79,8 @@ def build(services: Callable[[], Services]) -> FastAPI:
         finished = services().authorizations.finish(tx, browser=browser)
         if finished.purpose == STORY:
             return forget_browser(see_other(f"/s/{services().people.finish(finished)}"))
+        if finished.purpose == PURPOSE:
+            return forget_browser(signed_in(services(), request, finished))
         onward = services().consents.finish(finished, browser=browser or "")
         return see_other(onward.address) if onward.again else forget_browser(see_other(f"/consent/{onward.address}"))
 

@@ -9,9 +9,11 @@ def sweep() -> None:
 
 
 def expire() -> None:
-    """Delete rows whose time is over, and documents that no job came for."""
+    """Delete what is too old: rows whose time is over, jobs, documents that no job came for; finish erasures."""
     from shared.expiry import expire as expire_all
 
+    services().erasure.settle()
+    services().retention.expire()
     expire_all(services().storage, services().clock())
 
 

@@ -126,6 +126,8 @@ def _work(rooms: Services, stop: threading.Event, poll: float) -> None:
                 rooms.keep_alive.run()
             if time.monotonic() - expired > EXPIRE_EVERY:
                 expired = time.monotonic()
+                rooms.erasure.settle()
+                rooms.retention.expire()
                 expire(rooms.storage, rooms.clock())
             if time.monotonic() - rotated > KEYS_EVERY:
                 rotated = time.monotonic()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +13,15 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI, Header
 from pydantic import BaseModel, Field
 
-from shared.faults import LinkUnknown, leaves
+from shared.faults import (
+    BlockedByPolicy,
+    GuestNotAllowed,
+    LinkUnknown,
+    MailboxFull,
+    OutcomeUnknown,
+    SignInExpired,
+    leaves,
+)
 from shared.pages import (
     ApiDocs,
     ConsentDone,
@@ -20,6 +30,13 @@ from shared.pages import (
     FirstLogin,
     FirstLoginDone,
     Front,
+    Me,
+    MeEnd,
+    MeEnded,
+    MeStart,
+    MyPlace,
+    MyPrinter,
+    MyScan,
     Pages,
     Trouble,
     View,
@@ -58,9 +75,43 @@ def samples() -> Iterator[tuple[str, View]]:
                 at_printer=at_printer,
             ),
         )
+    yield from _own_pages()
     for leaf in leaves():
         yield f"trouble-{leaf.reason}", Trouble(leaf(limit=3_100_000))
     yield "api-docs", ApiDocs(_document())
+
+
+def _own_pages() -> Iterator[tuple[str, View]]:
+    """Yield a person's own page in its states."""
+    since = datetime(2026, 9, 14, 7, 5, tzinfo=UTC)
+    printers = [MyPrinter("Office 2F-01", "2nd floor, kitchen"), MyPrinter("Office 2F-02", "")]
+    scans = [
+        MyScan(since + timedelta(days=70, minutes=3), "Office 2F-01", "Lease, signed", "accepted", None),
+        MyScan(since + timedelta(days=69), "Office 2F-02", "", "uncertain", OutcomeUnknown),
+        MyScan(since + timedelta(days=68), "Office 2F-01", "scan0001.pdf", "sent", None),
+        MyScan(since + timedelta(days=60), "Office 2F-01", "scan0000.pdf", "failed", MailboxFull),
+    ]
+    me = Me(
+        name="Adele Vance",
+        username="adele.vance@contoso.example",
+        signed_in=since,
+        used=since + timedelta(days=70, minutes=3),
+        ends=None,
+        ended=False,
+        problem=None,
+        places=[MyPlace("office", printers)],
+        scans=scans,
+        end="/me/end",
+        sign_out="/me/sign-out",
+    )
+    yield "me-start", MeStart("/me")
+    yield "me-start-refused", MeStart("/me", GuestNotAllowed)
+    yield "me", me
+    yield "me-blocked", replace(me, ends=since + timedelta(days=90), problem=BlockedByPolicy, scans=[])
+    yield "me-ended", replace(me, ended=True, problem=SignInExpired, scans=scans[2:])
+    yield "me-nothing", replace(me, signed_in=None, used=None, places=[], scans=[])
+    yield "me-end", MeEnd("/me/end", "/me")
+    yield "me-done", MeEnded(cancelled=2)
 
 
 class _Document(BaseModel):

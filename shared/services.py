@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
-    from shared.scans import Acceptance, Delivery, Jobs
+    from shared.privacy import Erasure, Overviews, Sessions, Traces
+    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention
     from shared.storage import Storage
     from shared.vault import Grant, Grants, KeepAlive, Renewals, Sealer
     from shared.vault.data_keys import DataKeys
@@ -252,8 +253,46 @@ class Services:
             self.handoffs,
             self.authorizations,
             self.graph,
+            self.traces,
             self.clock,
         )
+
+    @cached_property
+    def traces(self) -> Traces:
+        """Where a person's things lie."""
+        from shared.privacy import Traces
+
+        return Traces(self.storage.table("traces"))
+
+    @cached_property
+    def erasure(self) -> Erasure:
+        """Erasing people."""
+        from shared.privacy import Erasure
+
+        return Erasure(
+            self.storage.table("erasures"),
+            self.traces,
+            self.grants,
+            self.organisations,
+            self.people,
+            self.handoffs,
+            self.retention,
+            self.clock,
+        )
+
+    @cached_property
+    def overviews(self) -> Overviews:
+        """What is stored about a person."""
+        from shared.privacy import Overviews
+
+        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The cookie of a person's own page."""
+        from shared.privacy import Sessions
+
+        return Sessions(self.authorizations, self.settings.service_key, self.clock)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -263,12 +302,27 @@ class Services:
         return Jobs(self.storage.table("jobs"), self.clock)
 
     @cached_property
+    def announcements(self) -> Announcements:
+        """What is written before a scan's first byte."""
+        from shared.scans import Announcements
+
+        return Announcements(self.storage.table("jobs"), self.traces)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """How long jobs live."""
+        from shared.scans import Retention
+
+        return Retention(self.jobs, self.announcements, self.storage.blobs("documents"), self.clock)
+
+    @cached_property
     def acceptance(self) -> Acceptance:
         """Accepting scans."""
         from shared.scans import Acceptance
 
         return Acceptance(
             self.jobs,
+            self.announcements,
             self.storage.blobs("documents"),
             self.storage.queue("deliveries"),
             self.organisations,

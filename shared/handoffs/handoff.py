@@ -8,7 +8,7 @@ import hmac
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -227,7 +227,16 @@ class Handoffs:
                 "ends": self._clock() + LIFE,
             }
 
-        return self._read(handoff_id, self._table.change(key(handoff_id), ROW, done))
+        try:
+            return self._read(handoff_id, self._table.change(key(handoff_id), ROW, done))
+        except Gone as error:
+            raise faults.SignInTimedOut("forgotten meanwhile") from error
+
+    def forget(self, handoff_id: str) -> bool:
+        """Delete it, whatever its state: nobody can go on with it. False where there is none (any more)."""
+        there = self._table.get(key(handoff_id), ROW) is not None
+        self._table.delete(key(handoff_id), ROW)
+        return there
 
     def refuse(self, handoff_id: str, fault: faults.Fault) -> None:
         """The browser's side ended with a fault: the panel shows it."""
@@ -237,7 +246,8 @@ class Handoffs:
                 return None
             return {"status": "denied", "reason": fault.reason}
 
-        self._table.change(key(handoff_id), ROW, refuse)
+        with suppress(Gone):
+            self._table.change(key(handoff_id), ROW, refuse)
 
     @contextmanager
     def refusing(self, handoff_id: str) -> Iterator[None]:
@@ -314,7 +324,10 @@ class Handoffs:
                 raise faults.WrongState(row["status"])
             return {"status": status, "reason": reason, "result": None}
 
-        return self._read(handoff_id, self._table.change(key(handoff_id), ROW, end))
+        try:
+            return self._read(handoff_id, self._table.change(key(handoff_id), ROW, end))
+        except Gone as error:
+            raise faults.NotFound("forgotten meanwhile") from error
 
     def _give_code(self, handoff_id: str) -> str:
         while True:

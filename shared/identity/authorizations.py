@@ -81,7 +81,7 @@ class Authorizations:
         purpose: str,
         subject: str,
         *,
-        tid: str,
+        tid: str | None,
         scopes: Sequence[str],
         browser: str,
         prompt: str = "select_account",
@@ -94,7 +94,7 @@ class Authorizations:
         Args:
             purpose: what a finished authorization is handed to.
             subject: the id of the thing it is for.
-            tid: the tenant whose accounts may answer.
+            tid: the tenant whose accounts may answer; None lets any work or school account answer.
             scopes: full addresses, of one resource.
             browser: the secret in this browser's cookie.
             prompt: OpenID Connect's prompt.
@@ -109,7 +109,7 @@ class Authorizations:
         )
         handle = _hash(state)
         sealed = self._seal(owner, flow, handle, "flow")
-        self._insert(handle, purpose, subject, browser, {"tid": tid, "owner": owner, "flow": sealed})
+        self._insert(handle, purpose, subject, browser, {"tid": tid or "", "owner": owner, "flow": sealed})
         return str(flow["auth_uri"])
 
     def expect(self, purpose: str, subject: str, *, browser: str) -> str:
@@ -150,7 +150,11 @@ class Authorizations:
         response = self._open(row, "response", handle)
         tid = str(row["tid"])
         return Finished(
-            row["purpose"], row["subject"], tid, "error" in response, lambda: self._entra.redeem(tid, flow, response)
+            row["purpose"],
+            row["subject"],
+            tid,
+            "error" in response,
+            lambda: self._entra.redeem(tid or None, flow, response),
         )
 
     def take(self, state: str, *, purpose: str, browser: str | None) -> str:
@@ -166,13 +170,18 @@ class Authorizations:
         return str(row["subject"])
 
     def _use(self, handle: str, status: str, browser: str | None) -> Row:
+        """Use a row up, and return it as it was: code and verifier do not stay behind."""
+        was: list[Row] = []
+
         def use(row: Row) -> Mapping[str, Value | None]:
             self._still_open(row, status)
             if browser is None or not hmac.compare_digest(_hash(browser), row["browser"]):
                 raise faults.OtherBrowser
-            return {"status": "used"}
+            was.append(row)
+            return {"status": "used", "flow": None, "response": None}
 
-        return self._change(handle, use)
+        self._change(handle, use)
+        return was[-1]
 
     def _still_open(self, row: Row, status: str) -> None:
         if row["status"] != status or self._clock() >= row["expires"]:

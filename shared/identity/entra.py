@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from shared.identity.token_cache import TokenCache
 
+ORGANIZATIONS = "organizations"
+"""The authority of all work and school accounts (Microsoft, "Application configuration options")."""
 GRAPH = "https://graph.microsoft.com/"
 """The resource in front of every scope, whatever host Graph is reached at."""
 TOKEN_MARGIN = 300.0
@@ -130,7 +132,7 @@ class Entra:
 
     def begin(
         self,
-        tid: str,
+        tid: str | None,
         scopes: Sequence[str],
         redirect_uri: str,
         state: str,
@@ -141,6 +143,9 @@ class Entra:
     ) -> dict[str, Any]:
         """Begin an authorization with code, PKCE and nonce; the answer comes by form_post.
 
+        Without ``scopes`` it asks who somebody is and nothing else: no refresh token comes of it. Without ``tid``
+        any work or school account may answer.
+
         Returns:
             MSAL's flow: ``auth_uri`` to send the browser to, and what :meth:`redeem` needs (secret).
 
@@ -150,7 +155,7 @@ class Entra:
         """
         try:
             with _speaking():
-                app = self._app(canonical(tid))
+                app = self._app(canonical(tid) if tid is not None else ORGANIZATIONS, lasting=bool(scopes))
         except ValueError as error:
             raise faults.ResponseNotExpected("tenant") from error
         with _speaking():
@@ -165,8 +170,10 @@ class Entra:
             )
         return flow
 
-    def redeem(self, tid: str, flow: Mapping[str, Any], response: Mapping[str, str]) -> Redeemed:
+    def redeem(self, tid: str | None, flow: Mapping[str, Any], response: Mapping[str, str]) -> Redeemed:
         """Redeem the authorization response, and prove who answered.
+
+        ``tid`` is what :meth:`begin` was told. Where that was None, the account's own tenant is proven.
 
         Raises:
             Fault: what Entra said, classified.
@@ -177,7 +184,8 @@ class Entra:
         cache = self._cache()
         with _speaking():
             try:
-                answer = self._app(tid, cache).acquire_token_by_auth_code_flow(dict(flow), dict(response))
+                app = self._app(tid or ORGANIZATIONS, cache)
+                answer = app.acquire_token_by_auth_code_flow(dict(flow), dict(response))
             except (ValueError, RuntimeError) as error:
                 # MSAL: another state, or another nonce. It may hold tokens by now; the cache is dropped.
                 raise faults.ResponseNotExpected("state or nonce") from error
@@ -234,18 +242,20 @@ class Entra:
             raise fault
         return Token(answer["access_token"], held.serialize())
 
-    def _app(self, tid: str, cache: msal.TokenCache | None = None) -> msal.ConfidentialClientApplication:
+    def _app(
+        self, tid: str, cache: msal.TokenCache | None = None, *, lasting: bool = True
+    ) -> msal.ConfidentialClientApplication:
         if tid in self._discovered:
-            return self._built(tid, cache)
+            return self._built(tid, cache, lasting)
         # Who waits here may hold a lease on a person's tokens: no longer than a discovery takes.
         if not self._discovering.acquire(timeout=CONNECT_SECONDS + READ_SECONDS):
             raise faults.NoConnection("metadata", retry_after=WAIT)
         try:
-            return self._built(tid, cache)
+            return self._built(tid, cache, lasting)
         finally:
             self._discovering.release()
 
-    def _built(self, tid: str, cache: msal.TokenCache | None) -> msal.ConfidentialClientApplication:
+    def _built(self, tid: str, cache: msal.TokenCache | None, lasting: bool) -> msal.ConfidentialClientApplication:
         import msal
 
         # MSAL asks for the metadata whenever an app is made, unless its http_cache knows them. That cache
@@ -261,6 +271,7 @@ class Entra:
             http_client=self._session,
             http_cache=known,
             client_capabilities=CAPABILITIES,
+            exclude_scopes=None if lasting else ["offline_access"],
         )
         self._discovered[tid] = copy.deepcopy(known)
         return app

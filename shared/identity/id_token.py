@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -23,6 +23,8 @@ KEYS_ASKED_EVERY = 300.0
 """Seconds between two fetches because of an unknown key id (threat A09)."""
 KEYS_ASKED_AGAIN = 30.0
 """Seconds between two fetches while they fail."""
+PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+"""Of all personal accounts (Microsoft, "ID token claims reference", tid)."""
 LEEWAY = 300
 """Seconds of difference allowed between our clock and Microsoft's."""
 
@@ -41,6 +43,8 @@ class Account:
     wids: frozenset[str]
     """Template ids of the directory roles that are active."""
     guest: bool
+    issued: datetime
+    """When Entra issued the token, by its own clock."""
 
 
 @dataclass
@@ -118,20 +122,26 @@ class SigningKeys:
 
 
 def prove(
-    id_token: str, *, keys: SigningKeys, authority_url: str, tid: str, client_id: str, nonce: str, now: datetime
+    id_token: str, *, keys: SigningKeys, authority_url: str, tid: str | None, client_id: str, nonce: str, now: datetime
 ) -> Account:
     """Return the account that ``id_token`` proves, or raise.
 
     The issuer must be the very tenant the authorization was sent to: ``tid`` is compared twice, in
-    ``iss`` and in ``tid`` (A02, A03).
+    ``iss`` and in ``tid`` (A02, A03). Where every organisation may answer (``tid`` None), it is the tenant that the
+    token names, with that tenant's keys and issuer, and no personal account.
 
     Raises:
         ResponseNotExpected: signature, issuer, audience, nonce or time is not right.
+        PersonalAccountNotAllowed: a personal account answered where organisations were asked.
         MicrosoftUnavailable: the signing keys cannot be fetched now.
     """
     import jwt
 
     try:
+        if tid is None:
+            tid = canonical(jwt.decode(id_token, options={"verify_signature": False})["tid"])
+            if tid == PERSONAL_TENANT:
+                raise faults.PersonalAccountNotAllowed
         header = jwt.get_unverified_header(id_token)
         claims: Mapping[str, Any] = jwt.decode(
             id_token,
@@ -166,6 +176,7 @@ def prove(
         username=username,
         wids=frozenset(str(role).lower() for role in wids) if isinstance(wids, list) else frozenset(),
         guest=_is_guest(claims, tid, username),
+        issued=datetime.fromtimestamp(int(claims["iat"]), UTC),
     )
 
 

@@ -92,12 +92,24 @@ class Organisations:
         """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""
 
         def confirm(row: Row) -> Mapping[str, Value | None] | None:
-            if row.get("confirmed") or row.get("proven_oid") == oid or row["consent"] != "consented":
+            if row.get("confirmed") or row.get("proven_oid") in {oid, None} or row["consent"] != "consented":
                 return None
             return {"confirmed": True}
 
         with suppress(Gone):
             self._table.change(key(tid), ROW, confirm)
+
+    def forget_person(self, tid: str, oid: str) -> None:
+        """Where this person's account proved the consent: it stays proven, and no longer says by whom.
+
+        Without that nobody can say whether the next one to sign in is another, so it stays unconfirmed.
+        """
+
+        def forget(row: Row) -> Mapping[str, Value | None] | None:
+            return {"proven_by": None, "proven_oid": None} if row.get("proven_oid") == oid else None
+
+        with suppress(Gone):
+            self._table.change(key(tid), ROW, forget)
 
     def withdraw(self, tid: str) -> bool:
         """Entra says that the consent is not there (65001); believed once a fresh consent had time to settle.

@@ -13,8 +13,9 @@ from shared.faults import leaves
 from shared.pages.api_reference import read
 from shared.pages.assets import asset_address
 from shared.pages.next_steps import next_step, who_acts
+from shared.pages.scan_states import state_words
 from shared.pages.views import View
-from shared.texts import describe, size, translator
+from shared.texts import describe, moment, size, translator
 
 
 def html(view: View, language: str, reference: str | None) -> str:
@@ -35,6 +36,7 @@ def html(view: View, language: str, reference: str | None) -> str:
             reference=reference,
             _=translated,
             described=lambda fault: describe(fault, language),
+            moment=lambda when: moment(when, language),
             sized=lambda number_of_bytes: size(number_of_bytes, language),
         )
     )
@@ -54,6 +56,7 @@ def _environment() -> Environment:
         "asset": asset_address,
         "next_step": next_step,
         "who_acts": who_acts,
+        "state_words": state_words,
         "api_reference": read,
         "faults": leaves,
     }

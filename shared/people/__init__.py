@@ -2,7 +2,8 @@
 
 Owns: the pin (which account in Entra a printer's user is), and the story of the first login from the
 panel's question to the panel's OK. Does not own: tokens (``vault``), what is said to Entra
-(``identity``). It may import ``shared.faults``, ``shared.texts`` and ``shared.storage``; the other rooms are handed in.
+(``identity``). It may import ``shared.faults``, ``shared.texts``, ``shared.storage`` and the traces of
+``shared.privacy``; the other rooms are handed in.
 
 A printer's user is ``(tenant, group, user_id)``; a person is ``(tid, oid)``. Only at the first sign-in
 is an address compared: the one the device has for him with the ``mail`` and ``userPrincipalName`` of his

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared import faults, texts
 from shared.mail import TokenRejected
-from shared.storage import AlreadyThere, Row, Table, key
+from shared.privacy.traces import HANDOFF, PIN, Trace
+from shared.storage import AlreadyThere, Changed, Row, Table, Value, key
 
 if TYPE_CHECKING:
     from shared.devices import Device
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from shared.identity import Authorizations, Finished, Redeemed
     from shared.mail import Graph
     from shared.organisations import Organisations
+    from shared.privacy import Traces
     from shared.vault import Grant, Grants
 
 STORY = "sign_in"
@@ -31,6 +34,9 @@ class Person:
     tid: str
     oid: str
     account_hint: str
+    printer: str
+    """At which he signed in for the first time, and where it stands."""
+    location: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class People:
         handoffs: carries a first login between panel and browser.
         authorizations: carries it between browser and Entra.
         graph: tells whose mailbox a token is for.
+        traces: where a person's things lie.
         clock: the time now.
     """
 
@@ -69,6 +76,7 @@ class People:
         handoffs: Handoffs,
         authorizations: Authorizations,
         graph: Graph,
+        traces: Traces,
         clock: Callable[[], datetime],
     ) -> None:
         self._table = table
@@ -77,6 +85,7 @@ class People:
         self._handoffs = handoffs
         self._authorizations = authorizations
         self._graph = graph
+        self._traces = traces
         self._clock = clock
 
     def person(self, device: Device, user_id: str) -> Person:
@@ -101,6 +110,26 @@ class People:
             pinned = self._pinned(device.tid, device.group, user_id)
             return UserStatus(type(fault), pinned.account_hint if pinned else None)
         return UserStatus(faults.BY_REASON[grant.blocked] if grant.blocked else None, person.account_hint)
+
+    def pinned(self, tid: str, oid: str) -> list[tuple[str, Person]]:
+        """Return the device groups in which a printer's user is pinned to this account, with what the pin says."""
+        found = []
+        for trace in self._traces.of(tid, oid, PIN):
+            group, user_id = trace.parts
+            person = self._pinned(tid, group, user_id)
+            if person is not None and person.oid == oid:
+                found.append((group, person))
+        return found
+
+    def unpin(self, tid: str, group: str, user_id: str, *, oid: str) -> bool:
+        """Delete the pin of a printer's user, if it is to this account. False where it is not (any more)."""
+        row = self._table.get(key(tid, group, user_id), ROW)
+        if row is None or row["oid"] != oid:
+            return False
+        # Nobody changes a pin: where it is another row by now, it is one that a new sign-in made.
+        with suppress(Changed):
+            self._table.delete_unchanged(row)
+        return True
 
     def start(self, device: Device, user_id: str, email: str, name: str, locale: str) -> Started:
         """Begin a first login at the panel.
@@ -153,6 +182,7 @@ class People:
             Fault: why this sign-in is refused; its tokens are dropped and nothing is stored.
         """
         handoff = self._handoffs.get(finished.subject)
+        at = self._clock()
         with self._handoffs.refusing(handoff.id):
             handoff.require_pending()
             try:
@@ -163,10 +193,12 @@ class People:
                     self._organisations.withdraw(finished.tid)
                 raise
             address = self._check(handoff, redeemed)
+        oid = redeemed.account.oid
+        self._traces.note(redeemed.account.tid, oid, Trace(HANDOFF, (handoff.id,), at))
         self._handoffs.browser_done(
             handoff.id,
             account_hint=texts.masked(address),
-            result={"oid": redeemed.account.oid, "cache": redeemed.cache},
+            result={"oid": oid, "cache": redeemed.cache, "at": at.isoformat()},
         )
         return self._handoffs.link(handoff.id)
 
@@ -180,10 +212,11 @@ class People:
         return self._handoffs.confirm(handoff_id, device.id, STORY, self._activate)
 
     def _activate(self, handoff: Handoff) -> None:
-        task, oid = handoff.task, handoff.result["oid"]
-        self._pin(task["tid"], task["group"], task["user"], oid, handoff.account_hint or "")
+        task, oid, at = handoff.task, handoff.result["oid"], datetime.fromisoformat(handoff.result["at"])
+        self._traces.note(task["tid"], oid, Trace(PIN, (task["group"], task["user"]), at))
+        self._pin(task, oid, handoff.account_hint or "")
         days = self._organisations.get(task["tid"]).sign_in_days
-        self._grants.store(task["tid"], oid, handoff.result["cache"], locale=task["locale"], days=days)
+        self._grants.store(task["tid"], oid, handoff.result["cache"], locale=task["locale"], days=days, at=at)
         self._organisations.confirm(task["tid"], oid)
 
     def _check(self, handoff: Handoff, redeemed: Redeemed) -> str:
@@ -227,12 +260,18 @@ class People:
         row = self._table.get(key(tid, group, user_id), ROW)
         return self._read(row) if row else None
 
-    def _pin(self, tid: str, group: str, user_id: str, oid: str, account_hint: str) -> None:
-        partition = key(tid, group, user_id)
+    def _pin(self, task: Mapping[str, Any], oid: str, account_hint: str) -> None:
+        partition = key(task["tid"], task["group"], task["user"])
+        values: dict[str, Value | None] = {
+            "tid": task["tid"],
+            "oid": oid,
+            "account_hint": account_hint,
+            "pinned": self._clock(),
+            "printer": task["printer"],
+            "location": task["location"],
+        }
         try:
-            self._table.insert(
-                partition, ROW, {"tid": tid, "oid": oid, "account_hint": account_hint, "pinned": self._clock()}
-            )
+            self._table.insert(partition, ROW, values)
         except AlreadyThere:
             row = self._table.get(partition, ROW)
             if row is None or row["oid"] != oid:
@@ -240,7 +279,13 @@ class People:
 
     @staticmethod
     def _read(row: Row) -> Person:
-        return Person(tid=row["tid"], oid=row["oid"], account_hint=row["account_hint"])
+        return Person(
+            tid=row["tid"],
+            oid=row["oid"],
+            account_hint=row["account_hint"],
+            printer=row.get("printer", ""),
+            location=row.get("location", ""),
+        )
 
 
 def same_address(one: str, other: str) -> bool:

@@ -6,10 +6,12 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING
 
 from shared import faults
+from shared.scans.announcements import Announcements, announced
 from shared.scans.documents import HEAD_BYTES, media_type_of
 from shared.scans.jobs import FINAL, Job, Jobs, Manifest
 from shared.storage import AlreadyThere, Blobs, Queue, Value
@@ -32,6 +34,7 @@ class Acceptance:
 
     Args:
         jobs: the rows.
+        announcements: what is written before a document is stored.
         documents: the container for the bytes.
         deliveries: the queue that wakes delivery.
         organisations: says what the organisation's range can send.
@@ -42,6 +45,7 @@ class Acceptance:
     def __init__(
         self,
         jobs: Jobs,
+        announcements: Announcements,
         documents: Blobs,
         deliveries: Queue,
         organisations: Organisations,
@@ -49,6 +53,7 @@ class Acceptance:
         clock: Callable[[], datetime],
     ) -> None:
         self._jobs = jobs
+        self._announcements = announcements
         self._documents = documents
         self._deliveries = deliveries
         self._organisations = organisations
@@ -76,14 +81,13 @@ class Acceptance:
             return earlier
         if manifest.kind != KIND:
             raise faults.KindNotAvailable
+        # Before anybody looks whether he may: what began earlier than an erasure is erased (I04).
+        began = self._clock()
         person = self._people.person(device, manifest.user)
         largest = self.largest(device)
         if manifest.size > largest:
             raise faults.TooLarge("declared", limit=largest)
         _check(manifest, document)
-        blob = str(uuid.uuid4())
-        etag = self._documents.put(blob, document, manifest.size)
-        now = self._clock()
         job = Job(
             device_id=device.id,
             manifest=manifest,
@@ -92,18 +96,21 @@ class Acceptance:
             state="accepted",
             reason=None,
             attempts=0,
-            created=now,
-            updated=now,
+            created=began,
+            updated=began,
             next_attempt=None,
-            blob=blob,
-            etag=etag,
+            blob=str(uuid.uuid4()),
+            etag="",
             printer=device.name,
             location=device.location,
         )
+        self._announcements.make(job)
+        job = replace(job, etag=self._documents.put(job.blob, document, manifest.size))
         try:
-            self._jobs.insert(job, due=now + SWEPT_AFTER)
+            self._jobs.insert(job, due=self._clock() + SWEPT_AFTER)
         except AlreadyThere:
-            self._documents.delete(blob)
+            self._documents.delete(job.blob)
+            self._announcements.forget(announced(job))
             earlier = self._earlier(device, manifest)
             if earlier is None:
                 raise faults.StorageUnavailable("row vanished", retry_after=1) from None

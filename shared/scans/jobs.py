@@ -101,11 +101,16 @@ class Jobs:
             AlreadyThere: the device has a job with this id.
         """
         due_row = self._make_due(job.device_id, job.manifest.id, due)
-        newest_first = key(HISTORY, f"{_LATEST - int(job.created.timestamp() * 1000):015d}", job.manifest.id)
+        in_history = key(HISTORY, newest_first(job.created), job.manifest.id)
         values = _write(replace(job, due=due_row))
         self._table.insert_together(
-            key(job.device_id), [(key("job", job.manifest.id), values), (newest_first, {"job": job.manifest.id})]
+            key(job.device_id), [(key("job", job.manifest.id), values), (in_history, {"job": job.manifest.id})]
         )
+
+    def delete(self, device_id: str, job_id: str, place: str) -> None:
+        """Delete a job and its place in the history (see :func:`newest_first`); what is not there is fine."""
+        self._table.delete(key(device_id), key(HISTORY, place, job_id))
+        self._table.delete(key(device_id), key("job", job_id))
 
     def change(
         self,
@@ -177,13 +182,28 @@ class Jobs:
         return row
 
 
+def newest_first(moment: datetime) -> str:
+    """Return a text that sorts before those of all earlier moments, to the millisecond."""
+    return f"{_LATEST - int(moment.timestamp() * 1000):015d}"
+
+
+def oldest_first(place: str) -> str:
+    """Return a text that sorts the other way round than :func:`newest_first`."""
+    return f"{_LATEST - int(place):015d}"
+
+
 def _moment(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")
 
 
 def _write(job: Job) -> dict[str, Value | None]:
     values = {field.name: getattr(job, field.name) for field in fields(Job) if field.name != "device_id"}
-    return {**values, "manifest": json.dumps(asdict(job.manifest))}
+    return {**values, "manifest": written(job.manifest)}
+
+
+def written(manifest: Manifest) -> str:
+    """Return a manifest as it lies in a job's row."""
+    return json.dumps(asdict(manifest))
 
 
 def _read(device_id: str, row: Row) -> Job:

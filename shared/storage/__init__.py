@@ -40,6 +40,8 @@ TABLES = (
     "authorizations",
     "jobs",
     "keys",
+    "traces",
+    "erasures",
 )
 """Every table there is. Infrastructure creates them; the app never does at run time."""
 QUEUES = ("deliveries", "deliveries-poison")

@@ -166,6 +166,22 @@ class Table:
         except Gone:
             return
 
+    def delete_unchanged(self, old: Row) -> None:
+        """Delete the row if nobody has written it since it was read; a row that is not there is fine.
+
+        Raises:
+            Changed: somebody has.
+        """
+        from azure.core import MatchConditions
+
+        try:
+            with speaking():
+                self._client.delete_entity(
+                    old.partition, old.row, etag=old.etag, match_condition=MatchConditions.IfNotModified
+                )
+        except Gone:
+            return
+
     def query(
         self, partition: str, *, after: str = "", before: str = "\uffff", limit: int | None = None
     ) -> Iterator[Row]:
@@ -194,6 +210,15 @@ class Table:
                 "PartitionKey le @partition", parameters={"partition": partition}, results_per_page=min(limit, 1000)
             )
             for entity in islice(found, limit):
+                yield _read(entity, entity.metadata["etag"])
+
+    def within(self, after: str, before: str) -> Iterator[Row]:
+        """Yield the rows of all partitions with ``after`` < partition < ``before``, by partition and row."""
+        with speaking():
+            found = self._client.query_entities(
+                "PartitionKey gt @after and PartitionKey lt @before", parameters={"after": after, "before": before}
+            )
+            for entity in found:
                 yield _read(entity, entity.metadata["etag"])
 
     def expired(self, now: datetime) -> Iterator[Row]:

@@ -73,7 +73,16 @@ class Grants:
         self._sleep = sleep
         self._below = below
 
-    def store(self, tid: str, oid: str, cache: str, *, locale: str = "", days: int | None = None) -> None:
+    def store(
+        self,
+        tid: str,
+        oid: str,
+        cache: str,
+        *,
+        locale: str = "",
+        days: int | None = None,
+        at: datetime | None = None,
+    ) -> None:
         """Keep the tokens of a new sign-in. It replaces the earlier one whole, a refresh under way included.
 
         Args:
@@ -82,8 +91,12 @@ class Grants:
             cache: MSAL's cache.
             locale: in which the person is written to (BCP 47).
             days: after how many days the organisation's policy ends a sign-in; None lets it live.
+            at: when the person signed in; None means now.
+
+        Raises:
+            SignInRequired: the person was erased after he signed in (threat R19).
         """
-        now = self._clock()
+        now = at or self._clock()
         epoch = self._new_id()
         values: Values = {
             "epoch": epoch,
@@ -95,8 +108,11 @@ class Grants:
             "locale": locale,
         }
         for _ in range(SETTLE_TRIES):
+            old = self._table.get(key(tid), key(oid))
+            if old is not None and old.get("erased") and now < old["erased"]:
+                raise faults.SignInRequired("erased meanwhile")
             try:
-                self._write(tid, oid, self._table.get(key(tid), key(oid)), values)
+                self._write(tid, oid, old, values)
             except Changed:
                 continue
             return
@@ -105,12 +121,13 @@ class Grants:
     def get(self, tid: str, oid: str) -> Grant | None:
         """Return what is known of a person's grant, or None where there is none."""
         row = self._table.get(key(tid), key(oid))
-        return read(tid, oid, row, self._clock()) if row else None
+        return read(tid, oid, row, self._clock()) if row and not row.get("erased") else None
 
     def of_tenant(self, tid: str) -> Iterator[Grant]:
         """Yield every grant of a tenant: who ends when, who is blocked, who is idle since when."""
         for row in self._table.query(key(tid)):
-            yield read(tid, row.row, row, self._clock())
+            if not row.get("erased"):
+                yield read(tid, row.row, row, self._clock())
 
     def access_token(
         self, tid: str, oid: str, scopes: Sequence[str], *, refused: str | None = None, claims: str | None = None
@@ -210,11 +227,41 @@ class Grants:
         with suppress(Changed):
             self._write(grant.tid, grant.oid, row, {**row.values, "put_off": self._clock()})
 
-    def erase(self, tid: str, oid: str) -> None:
-        """Delete the grant; no byte of it stays in the table. A refresh under way does not bring it back."""
+    def erase(self, tid: str, oid: str, *, asked: datetime | None = None) -> None:
+        """Delete everything in the grant and put a tombstone in its place (threats R19, I04).
+
+        To a refresh under way the tombstone is another sign-in, so it writes nothing; a first login from before is
+        refused by :meth:`store`. :meth:`forget_erased` takes the tombstone away when nothing from before can come.
+        A sign-in later than ``asked`` (None: now) stays: it replaced the earlier one whole.
+        """
+        for _ in range(SETTLE_TRIES):
+            row = self._table.get(key(tid), key(oid))
+            if row is not None and asked is not None and row["signed_in"] > asked:
+                return
+            now = self._clock()
+            tombstone: Values = {
+                "epoch": self._new_id(),
+                "generation": 0,
+                "signed_in": now,
+                "refreshed": now,
+                "ended": faults.SignInRequired.reason,
+                "erased": now,
+            }
+            try:
+                self._write(tid, oid, row, tombstone)
+            except Changed:
+                continue
+            return
+        raise faults.StorageUnavailable("contended", retry_after=1)
+
+    def forget_erased(self, tid: str, oid: str) -> None:
+        """Delete the tombstone, and what a refresh that died left among the renewals. A new sign-in stays."""
         row = self._table.get(key(tid), key(oid))
-        self._table.delete(key(tid), key(oid))
-        self._renewals.forget(row.get("due") if row else None)
+        if row is not None and row.get("erased"):
+            with suppress(Changed):
+                self._table.delete_unchanged(row)
+            row = None
+        self._renewals.forget_person(tid, oid, unless=row.get("due") if row else None)
 
     def reseal(self, tid: str) -> int:
         """Seal again, under the tenant's present key, every grant of it that lies under an older one.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.storage import Table, key
+from shared.storage import Row, Table, key
 
 FIRST_DAY, SPREAD_DAYS = 20, 10
 WRITES_TAKE = timedelta(minutes=10)
@@ -71,16 +71,30 @@ class Renewals:
         if place and place != unless:
             self._table.delete(*place.split("/"))
 
+    def forget_person(self, tid: str, oid: str, *, unless: object = None) -> None:
+        """Delete the left-overs of a person that a run would only meet on a later day (see :meth:`clear`)."""
+        today = self._clock().astimezone(UTC)
+        for ahead in range(FIRST_DAY + SPREAD_DAYS + 2):
+            day = f"{today + timedelta(days=ahead):%Y%m%d}"
+            for row in list(self._table.query(day, after=key(tid, oid[:-1]), before=key(tid, oid + "~"))):
+                due = _due(row)
+                if due.oid == oid and due.place != unless:
+                    self.clear(due)
+
     def due(self, limit: int) -> Iterator[Due]:
         """Yield up to ``limit`` entries whose day has come, the oldest first."""
         today = f"{self._clock().astimezone(UTC):%Y%m%d}"
         for row in self._table.up_to(today, limit):
-            yield Due(row["tid"], row["oid"], f"{row.partition}/{row.row}", row["made"])
+            yield _due(row)
 
     def clear(self, left_over: Due) -> None:
         """Delete an entry that no grant names, unless it is so young that a grant may be about to name it."""
         if self._clock() - left_over.made > WRITES_TAKE:
             self.forget(left_over.place)
+
+
+def _due(row: Row) -> Due:
+    return Due(row["tid"], row["oid"], f"{row.partition}/{row.row}", row["made"])
 
 
 def renewal_of(tid: str, oid: str, used: datetime) -> datetime:

@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -157,7 +158,7 @@ def test_an_error_from_the_browser_asks_nobody(rooms: Services, microsoft: Any) 
 )
 def test_scopes_are_compared_whole(scope: str, covered: bool) -> None:
     """B17: every scope of the range must be there; case and order do not matter."""
-    account = Account(TID, NOBODY, "", "", frozenset(), guest=False)
+    account = Account(TID, NOBODY, "", "", frozenset(), guest=False, issued=datetime.now(UTC))
     redeemed = Redeemed(account, frozenset(scope.split()), "", "")
     assert redeemed.covers(SCOPES) is covered
     assert replace(redeemed, scopes=frozenset()).covers([])

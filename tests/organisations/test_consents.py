@@ -1,6 +1,7 @@
 """What proves a consent: the scopes and the account of a redeemed answer, whatever led to it."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,7 +18,9 @@ DEVICE = "11111111-2222-4333-8444-555555555555"
 def finish(rooms: Services, scopes: frozenset[str], tid: str = CONTOSO, role: str = GLOBAL_ADMINISTRATOR) -> str:
     """Bring a redeemed answer to a consent that a panel of Contoso began, and tell how the panel sees it."""
     started = rooms.consents.start(tid=CONTOSO, wanted="send-large", device_id=DEVICE)
-    account = Account(tid, "an-oid", "Alex", "alex@contoso.example", frozenset({role}), guest=False)
+    account = Account(
+        tid, "an-oid", "Alex", "alex@contoso.example", frozenset({role}), guest=False, issued=datetime.now(UTC)
+    )
     subject = json.dumps({"handoff": started.id, "range": "send-large", "step": "proof"})
     answer = Redeemed(account, scopes, "", "")
     try:

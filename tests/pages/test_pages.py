@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from local.show_pages import samples
 from shared.faults import TooLarge, leaves
-from shared.pages import ApiDocs, Asset, ConsentStart, Pages, RangeChoice, Trouble, View, asset
+from shared.pages import ApiDocs, Asset, ConsentStart, Pages, Trouble, View, asset
 from shared.texts import LANGUAGES
 from tests.pages.outline import Outline
 
@@ -116,7 +116,7 @@ def poisoned(value: Any, poison: str) -> Any:
             return value + poison
         case TooLarge():
             return TooLarge(limit=poison)
-        case View() | RangeChoice():
+        case _ if is_dataclass(value) and not isinstance(value, type):
             return replace(value, **{one.name: poisoned(getattr(value, one.name), poison) for one in fields(value)})
         case Mapping():
             # What decides how a schema is read stays; its texts and names do not.

@@ -14,7 +14,8 @@ import pytest
 
 from shared import faults
 from shared.expiry import expire
-from shared.scans import Acceptance, Delivery, Jobs
+from shared.privacy import Traces
+from shared.scans import Acceptance, Announcements, Delivery, Jobs
 from shared.storage import Blobs, Queue, Row, Table, Value
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
@@ -65,6 +66,11 @@ class MortalTable(Table):
         self._life.spend()
         super().delete(partition, row)
 
+    def put(self, partition: str, row: str, values: Mapping[str, Value | None]) -> None:
+        """As a table's."""
+        self._life.spend()
+        super().put(partition, row, values)
+
 
 class MortalQueue(Queue):
     """A queue whose process dies."""
@@ -103,7 +109,10 @@ def mortal(office: Any, writes: int) -> tuple[Acceptance, Delivery]:
     jobs = Jobs(MortalTable(storage.table("jobs"), life), office.clock)
     documents = MortalBlobs(storage.blobs("documents"), life)
     queue = MortalQueue(storage.queue("deliveries"), life)
-    acceptance = Acceptance(jobs, documents, queue, office.rooms.organisations, office.rooms.people, office.clock)
+    traces = Traces(MortalTable(storage.table("traces"), life))
+    announcements = Announcements(MortalTable(storage.table("jobs"), life), traces)
+    rooms = office.rooms
+    acceptance = Acceptance(jobs, announcements, documents, queue, rooms.organisations, rooms.people, office.clock)
     return acceptance, office.with_(jobs=jobs, documents=documents, deliveries=queue)
 
 

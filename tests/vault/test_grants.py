@@ -135,9 +135,14 @@ def test_a_new_sign_in_replaces_the_old_one_whole(signed_in: SignedIn) -> None:
 
 
 def test_erased_is_gone(signed_in: SignedIn) -> None:
-    """I04: no row stays, erasing twice is fine, and the next use asks for a sign-in."""
+    """I04: nothing stays but a tombstone, then not even that; erasing twice is fine; the next use is refused."""
     signed_in.rooms.grants.erase(TID, signed_in.oid)
     signed_in.rooms.grants.erase(TID, signed_in.oid)
+    assert {"sealed", "locale", "ends", "due"}.isdisjoint(signed_in.row)
+    assert signed_in.rooms.grants.get(TID, signed_in.oid) is None
+    with pytest.raises(faults.SignInRequired):
+        signed_in.token()
+    signed_in.rooms.grants.forget_erased(TID, signed_in.oid)
     assert rows(signed_in.rooms, "grants") == []
     with pytest.raises(faults.SignInRequired):
         signed_in.token()
@@ -271,6 +276,7 @@ def test_a_deleted_grant_does_not_come_back(signed_in: SignedIn) -> None:
         signed_in.rooms.grants.erase(TID, signed_in.oid)
         with pytest.raises(faults.SignInRequired):
             refreshing.result(20)
+    signed_in.rooms.grants.forget_erased(TID, signed_in.oid)
     assert rows(signed_in.rooms, "grants") == []
 
 
@@ -284,6 +290,7 @@ def test_a_broken_seal_asks_for_a_sign_in_and_deletes_nothing(signed_in: SignedI
             other["sealed"] for other in rows(signed_in.rooms, "grants") if other["RowKey"] != row["RowKey"]
         )
         signed_in.rooms.grants.erase(TID, "another")
+        signed_in.rooms.grants.forget_erased(TID, "another")
     elif damage == "missing":
         del row["sealed"]
     else:

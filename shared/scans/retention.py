@@ -1,0 +1,101 @@
+"""How long a job's rows and bytes live: thirty days, or until its person is erased."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from shared import faults
+from shared.scans.announcements import Announcements
+from shared.scans.jobs import RESTING, Job, Jobs, written
+from shared.storage import Blobs, Value
+
+if TYPE_CHECKING:
+    from shared.privacy import Trace
+
+KEPT = timedelta(days=30)
+"""After this a job, its place in the history and whatever is left of it are deleted. No job works for so long."""
+AT_MOST = 2000
+"""Jobs that one run of the timer deletes."""
+
+
+Anonymised = Literal["nothing", "kept", "cancelled"]
+"""What was done to a job: nothing (there is none, or it was done before), its end was kept, or it was cancelled."""
+
+
+class Retention:
+    """Deletes and anonymises jobs.
+
+    Args:
+        jobs: the rows.
+        announcements: what was stored when.
+        documents: the container with the bytes.
+        clock: the time now.
+    """
+
+    def __init__(
+        self, jobs: Jobs, announcements: Announcements, documents: Blobs, clock: Callable[[], datetime]
+    ) -> None:
+        self._jobs = jobs
+        self._announcements = announcements
+        self._documents = documents
+        self._clock = clock
+
+    def expire(self) -> int:
+        """Delete what is older than :data:`KEPT`, at most :data:`AT_MOST` jobs; returns how many.
+
+        It may be cut off anywhere and run twice: the announcement goes last.
+        """
+        count = 0
+        for old in self._announcements.before(self._clock() - KEPT, AT_MOST):
+            self._documents.delete(old.blob)
+            job = self._jobs.get(old.device_id, old.job_id)
+            if job is not None and job.blob == old.blob:
+                self._jobs.delete(old.device_id, old.job_id, old.place)
+            self._announcements.forget(old)
+            count += 1
+        return count
+
+    def anonymise(self, oid: str, trace: Trace) -> Anonymised:
+        """Take out of a job whatever names its person or shows what he scanned, and delete the document.
+
+        What has not been sent is cancelled. What is on its way to the mail service at this moment cannot be called
+        back: its delivery may still write down how it ended. The device's history keeps state and times.
+
+        Args:
+            oid: the person.
+            trace: of the job.
+
+        Doing it again does no harm.
+        """
+        _, device_id, job_id, blob = trace.parts
+        done: Anonymised = "nothing"
+
+        def anonymise(job: Job) -> tuple[dict[str, Value | None], None] | None:
+            nonlocal done
+            done = "nothing"
+            if job.oid != oid or job.blob != blob:
+                return None
+            changes = _anonymous(job)
+            done = "cancelled" if changes.get("state") == "cancelled" else "kept"
+            return changes, None
+
+        with suppress(faults.NotFound):
+            self._jobs.change(device_id, job_id, anonymise)
+        # After the job: a delivery that misses its document would write that down as the job's end.
+        self._documents.delete(blob)
+        self._announcements.anonymise(trace)
+        return done
+
+
+def _anonymous(job: Job) -> dict[str, Value | None]:
+    manifest = replace(job.manifest, user="", title="", locale="", name="", size=0, sha256="")
+    nobody: dict[str, Value | None] = {"oid": "", "etag": "", "manifest": written(manifest)}
+    if job.state in RESTING:
+        return nobody
+    if job.state == "sending" and job.handed:
+        return {**nobody, "state": "uncertain", "reason": faults.OutcomeUnknown.reason}
+    return {**nobody, "state": "cancelled", "reason": None, "next_attempt": None, "lease": None, "lease_until": None}
