@@ -261,7 +261,7 @@ def test_the_question_who_asks_for_no_permission(world: Any) -> None:
     queries = [parse_qs(urlsplit(url).query) for url in sent if "/authorize?" in url]
     assert [query["prompt"] for query in queries] == [["none"], ["select_account"]]
     assert "Mail.Send" in queries[0]["scope"][0]
-    assert set(queries[1]["scope"][0].split()) == {"openid", "profile", "offline_access"}
+    assert set(queries[1]["scope"][0].split()) == {"openid", "profile"}
 
 
 def test_an_ordinary_first_login_confirms(world: Any) -> None:
