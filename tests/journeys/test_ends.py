@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -211,6 +212,23 @@ def test_our_own_credential_is_nobodys_fault(office: Office) -> None:
     office.world.rooms.delivery.sweep()
     office.world.deliver()
     assert office.printer.scan(job.id).state == "sent"
+
+
+def test_a_throttled_login_service_is_asked_when_it_says(office: Office) -> None:
+    """R26, R40: the job waits with 360 for as long as Entra's Retry-After says, asks nobody meanwhile, and goes out."""
+    office.switch("token", "throttled", retry_after="77")
+    job = office.scan()
+    assert (job.state, job.code, job.reason, job.who) == ("waiting", 360, "throttled", "network")
+    next_attempt = datetime.fromisoformat(job.next_attempt_at)
+    assert next_attempt - office.world.clock() > timedelta(seconds=60)
+    assert next_attempt - datetime.fromisoformat(job.updated_at) >= timedelta(seconds=76.9)
+    office.world.clock.advance(seconds=50)
+    office.world.rooms.delivery.deliver(f"{office.printer.enrolment.device_id}/{job.id}")
+    assert len(office.asked()) == 1
+    office.world.clock.advance(seconds=100)
+    office.world.rooms.delivery.deliver(f"{office.printer.enrolment.device_id}/{job.id}")
+    assert office.printer.scan(job.id).state == "sent"
+    assert len(office.asked()) == 2
 
 
 @pytest.mark.parametrize("where", ["me", "sendMail"])
