@@ -8,5 +8,18 @@ state of a job (``scans``). It may import ``shared.faults`` and ``shared.texts``
 from shared.mail.graph import Graph, Mailbox, TokenRejected
 from shared.mail.message import Message, clean, file_name
 from shared.mail.notices import Notices
+from shared.mail.transport import Document, Draft, Sender, Transport
 
-__all__ = ["Graph", "Mailbox", "Message", "Notices", "TokenRejected", "clean", "file_name"]
+__all__ = [
+    "Document",
+    "Draft",
+    "Graph",
+    "Mailbox",
+    "Message",
+    "Notices",
+    "Sender",
+    "TokenRejected",
+    "Transport",
+    "clean",
+    "file_name",
+]

@@ -13,6 +13,7 @@ Consent::
 
 from shared.organisations.consent import Consents
 from shared.organisations.organisation import Organisation, Organisations
+from shared.organisations.policy import Policy
 from shared.organisations.ranges import RANGES, Range
 
-__all__ = ["RANGES", "Consents", "Organisation", "Organisations", "Range"]
+__all__ = ["RANGES", "Consents", "Organisation", "Organisations", "Policy", "Range"]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared import faults
+from shared.organisations.policy import Policy, read_policy
 from shared.organisations.ranges import RANGES, Range
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
 
@@ -32,6 +33,7 @@ class Organisation:
     """The account whose token proved the consent, for showing."""
     sign_in_days: int | None
     """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
+    policy: Policy
 
     def require_consent(self) -> Range:
         """Return the consented range.
@@ -66,6 +68,7 @@ class Organisations:
             confirmed=bool(values.get("confirmed", False)),
             proven_by=str(values.get("proven_by", "")),
             sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
+            policy=read_policy(str(values.get("policy", ""))),
         )
 
     def consented(self, tid: str, *, name: str, consented_range: Range, proven_by: str, oid: str) -> None:
@@ -87,6 +90,10 @@ class Organisations:
     def set_sign_in_days(self, tid: str, days: int | None) -> None:
         """Set the policy on how long a sign-in lives; it counts from each person's next sign-in."""
         self._table.change(key(tid), ROW, lambda _: {"sign_in_days": days})
+
+    def set_policy(self, tid: str, policy: Policy) -> None:
+        """Write down what the organisation decided; it counts for every scan from now on."""
+        self._table.change(key(tid), ROW, lambda _: {"policy": policy.written()})
 
     def confirm(self, tid: str, oid: str) -> None:
         """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""
