@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.devices import Devices, Nonces, Tickets, Tokens
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
+    from shared.identity.managed_identity import ManagedIdentity
     from shared.mail import Graph
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
@@ -58,6 +59,7 @@ class Services:
         self.clock = clock
         self._random_bytes = random_bytes
         self._below = below
+        self._identities: dict[str, ManagedIdentity] = {}
         # The SDKs tell every request at INFO, addresses included.
         for vendor in ("azure", "msal", "urllib3"):
             logging.getLogger(vendor).setLevel(logging.WARNING)
@@ -69,9 +71,15 @@ class Services:
     @cached_property
     def storage(self) -> Storage:
         """Tables, queues and blobs."""
-        from shared.storage import Storage
+        from shared.storage import Addresses, ByIdentity, Storage, Token
 
-        return Storage(self.settings.data_storage, new_id=lambda: self._random_bytes(8).hex())
+        told = self.settings
+        new_id = lambda: self._random_bytes(8).hex()  # noqa: E731
+        if told.data_storage:
+            return Storage(told.data_storage, new_id)
+        addresses = Addresses(told.data_blob_service, told.data_queue_service, told.data_table_service)
+        identity = self._identity(told.data_client_id)
+        return Storage(ByIdentity(addresses, lambda resource: Token(*identity.dated_token(resource))), new_id)
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -87,10 +95,9 @@ class Services:
             from shared.vault.key_encryption import KeyFile
 
             return KeyFile(self.settings.vault_keys)
-        from shared.identity.managed_identity import ManagedIdentity
         from shared.vault.key_vault import KeyVault
 
-        identity = ManagedIdentity(self.settings.managed_identity_client_id)
+        identity = self._identity(self.settings.managed_identity_client_id)
         return KeyVault(self.settings.key_encryption_key, identity.token, self.clock)
 
     @cached_property
@@ -345,6 +352,11 @@ class Services:
             self.clock,
             self._below,
         )
+
+    def _identity(self, client_id: str) -> ManagedIdentity:
+        from shared.identity.managed_identity import ManagedIdentity
+
+        return self._identities.setdefault(client_id, ManagedIdentity(client_id))
 
     @cached_property
     def pages(self) -> Pages:

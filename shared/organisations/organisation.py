@@ -92,7 +92,13 @@ class Organisations:
         self._table.change(key(tid), ROW, lambda _: {"sign_in_days": days})
 
     def set_policy(self, tid: str, policy: Policy) -> None:
-        """Write down what the organisation decided; it counts for every scan from now on."""
+        """Write down what the organisation decided; it counts for every scan from now on.
+
+        Raises:
+            PolicyInvalid: names every field that is wrong; nothing was written.
+            Gone: nobody has consented for this organisation yet.
+        """
+        policy.require_valid()
         self._table.change(key(tid), ROW, lambda _: {"policy": policy.written()})
 
     def confirm(self, tid: str, oid: str) -> None:
