@@ -176,7 +176,7 @@ class Table:
             return
 
     def delete_together(self, partition: str, rows: Sequence[str]) -> None:
-        """Delete up to 100 rows of a partition, whatever they hold, in one request; rows that are not there are fine."""
+        """Delete up to 100 rows of a partition, whatever they hold, in one request; what is not there is fine."""
         try:
             with speaking():
                 self._client.submit_transaction(
