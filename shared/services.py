@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.pages import Pages
     from shared.people import People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
-    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention
+    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention, Slots, Sweep
     from shared.storage import Storage
     from shared.vault import Grant, Grants, KeepAlive, Renewals, Sealer
     from shared.vault.data_keys import DataKeys
@@ -284,7 +284,7 @@ class Services:
         """Where a person's things lie."""
         from shared.privacy import Traces
 
-        return Traces(self.storage.table("traces"))
+        return Traces(self.storage.table("traces"), self.storage.table("jobs"))
 
     @cached_property
     def erasure(self) -> Erasure:
@@ -335,7 +335,7 @@ class Services:
         """How long jobs live."""
         from shared.scans import Retention
 
-        return Retention(self.jobs, self.announcements, self.storage.blobs("documents"), self.clock)
+        return Retention(self.jobs, self.announcements, self.slots, self.storage.blobs("documents"), self.clock)
 
     @cached_property
     def acceptance(self) -> Acceptance:
@@ -355,7 +355,7 @@ class Services:
     @cached_property
     def delivery(self) -> Delivery:
         """Delivering scans."""
-        from shared.scans import Delivery
+        from shared.scans import Claims, Delivery
 
         return Delivery(
             self.jobs,
@@ -364,6 +364,8 @@ class Services:
             self.grants,
             self.organisations,
             self.graph,
+            self.slots,
+            Claims(self.jobs, self.slots, self.organisations, self.clock),
             self.clock,
             self._below,
         )
@@ -372,6 +374,20 @@ class Services:
         from shared.identity.managed_identity import ManagedIdentity
 
         return self._identities.setdefault(client_id, ManagedIdentity(client_id))
+
+    @cached_property
+    def slots(self) -> Slots:
+        """Mails that are about to leave."""
+        from shared.scans import Slots
+
+        return Slots(self.storage.table("jobs"), self.clock)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """What nobody else wakes."""
+        from shared.scans import Sweep
+
+        return Sweep(self.jobs, self.storage.queue("deliveries"), self.clock)
 
     @cached_property
     def pages(self) -> Pages:
