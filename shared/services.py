@@ -24,7 +24,20 @@ if TYPE_CHECKING:
     from shared.pages import Pages
     from shared.people import People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
-    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention, Slots, Sweep
+    from shared.scans import (
+        Acceptance,
+        Announcements,
+        Delivery,
+        FailureNotices,
+        HoldIndex,
+        Holds,
+        Jobs,
+        Retention,
+        Slots,
+        Sweep,
+        Uploads,
+        Ways,
+    )
     from shared.storage import Storage
     from shared.vault import Grant, Grants, KeepAlive, Renewals, Sealer
     from shared.vault.data_keys import DataKeys
@@ -276,6 +289,8 @@ class Services:
             self.authorizations,
             self.graph,
             self.traces,
+            # Asked for when it happens: what is held needs the people themselves.
+            lambda tid, group, user: self.holds.signed_in(tid, group, user),  # noqa: PLW0108
             self.clock,
         )
 
@@ -335,7 +350,68 @@ class Services:
         """How long jobs live."""
         from shared.scans import Retention
 
-        return Retention(self.jobs, self.announcements, self.slots, self.storage.blobs("documents"), self.clock)
+        return Retention(
+            self.jobs,
+            self.announcements,
+            self.slots,
+            self.storage.blobs("documents"),
+            self.hold_index,
+            self.failure_notices,
+            self.clock,
+        )
+
+    @cached_property
+    def hold_index(self) -> HoldIndex:
+        """Where a sign-in finds what it releases."""
+        from shared.scans import HoldIndex
+
+        return HoldIndex(self.storage.table("jobs"))
+
+    @cached_property
+    def holds(self) -> Holds:
+        """What waits for its person."""
+        from shared.scans import Holds
+
+        return Holds(
+            self.hold_index,
+            self.jobs,
+            self.announcements,
+            self.storage.blobs("documents"),
+            self.storage.queue("deliveries"),
+            self.organisations,
+            self.people,
+            self.failure_notices,
+            self.clock,
+        )
+
+    @cached_property
+    def ways(self) -> Ways:
+        """Where a scan goes whose document is there."""
+        from shared.scans import Ways
+
+        return Ways(self.jobs, self.holds, self.people, self.storage.queue("deliveries"), self.clock)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """What waits for its document."""
+        from shared.scans import Uploads
+
+        return Uploads(self.jobs, self.storage.blobs("documents"), self.ways, self.clock)
+
+    @cached_property
+    def failure_notices(self) -> FailureNotices:
+        """Telling people what failed."""
+        from shared.mail import GraphSend
+        from shared.scans import FailureNotices
+
+        return FailureNotices(
+            self.storage.table("jobs"),
+            self.grants,
+            self.organisations,
+            self.mailboxes,
+            GraphSend(self.graph),
+            self.clock,
+        )
 
     @cached_property
     def acceptance(self) -> Acceptance:
@@ -346,9 +422,11 @@ class Services:
             self.jobs,
             self.announcements,
             self.storage.blobs("documents"),
-            self.storage.queue("deliveries"),
             self.organisations,
-            self.people,
+            self.transports,
+            self.ways,
+            self.holds,
+            self.hold_index,
             self.clock,
         )
 
@@ -366,6 +444,8 @@ class Services:
             self.graph,
             self.slots,
             Claims(self.jobs, self.slots, self.organisations, self.clock),
+            self.holds,
+            self.failure_notices,
             self.clock,
             self._below,
         )
@@ -387,7 +467,14 @@ class Services:
         """What nobody else wakes."""
         from shared.scans import Sweep
 
-        return Sweep(self.jobs, self.storage.queue("deliveries"), self.clock)
+        return Sweep(
+            self.jobs,
+            self.storage.blobs("documents"),
+            self.storage.queue("deliveries"),
+            self.holds,
+            self.uploads,
+            self.clock,
+        )
 
     @cached_property
     def pages(self) -> Pages:

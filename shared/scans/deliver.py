@@ -13,7 +13,7 @@ import math
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,9 @@ from shared.faults import Action
 from shared.mail import TokenRejected
 from shared.scans.claims import GIVEN_UP_AFTER, LEASE, LONGEST_PAUSE, Claims
 from shared.scans.compose import compose
-from shared.scans.jobs import FINAL, Decision, Job, Jobs
+from shared.scans.failure_notices import FailureNotices
+from shared.scans.holds import Holds
+from shared.scans.jobs import FINAL, HELD, Decision, Job, Jobs
 from shared.scans.slots import AllTaken, Slots, TakenOver
 from shared.storage import Blobs, Changed, Gone, Queue, Value
 
@@ -64,6 +66,8 @@ class Delivery:
         graph: sends.
         slots: where it is written that a mail is about to leave.
         claims: gives jobs to deliveries.
+        holds: keeps what its person must sign in for.
+        notices: tells a person what failed for good.
         clock: the time now.
         below: ``below(n)`` gives a random number from 0 to n-1, for the jitter of pauses.
     """
@@ -78,6 +82,8 @@ class Delivery:
         graph: Graph,
         slots: Slots,
         claims: Claims,
+        holds: Holds,
+        notices: FailureNotices,
         clock: Callable[[], datetime],
         below: Callable[[int], int],
     ) -> None:
@@ -89,6 +95,8 @@ class Delivery:
         self._graph = graph
         self._slots = slots
         self._claims = claims
+        self._holds = holds
+        self._notices = notices
         self._clock = clock
         self._below = below
 
@@ -155,7 +163,7 @@ class Delivery:
             raise faults.Unexpected("token of another account")
         if mailbox.address is None:
             raise faults.NoMailbox("no mail address")
-        message, document = compose(job), self._document(job)
+        message, document = compose(job, self._organisations.recent(job.tid).policy), self._document(job)
         if not attempt.rows:
             attempt.rows = self._slots.take(job, SLOTS, verified=False, until=self._clock() + LEASE)
         try:
@@ -186,6 +194,8 @@ class Delivery:
             fault = faults.MicrosoftUnavailable("a fresh consent settles", retry_after=60)
         if fault.action is Action.UNCERTAIN:
             self._end(attempt, "uncertain", fault.reason)
+        elif fault.action is Action.HOLD and (until := self._holds.until_again(job)) is not None:
+            self._hold(attempt, fault, until)
         elif fault.action is not Action.RETRY:
             self._end(attempt, "failed", fault.reason)
         else:
@@ -197,10 +207,19 @@ class Delivery:
             pause = min(FIRST_PAUSE * 3 ** (attempt.job.attempts - 1), LONGEST_PAUSE)
         # Jitter only ever adds: Retry-After is obeyed to the second (R40).
         pause += pause * self._below(200) / 1000
-        if self._clock() + timedelta(seconds=pause) > attempt.job.created + GIVEN_UP_AFTER:
+        if self._clock() + timedelta(seconds=pause) > attempt.job.deliverable_since + GIVEN_UP_AFTER:
             self._end(attempt, "failed", faults.NotDeliveredInTime.reason)
             return
         self._again(attempt, pause, {"reason": fault.reason})
+
+    def _hold(self, attempt: _Attempt, fault: faults.Fault, until: datetime) -> None:
+        """Keep the scan until its person has signed in again."""
+        job = attempt.job
+        # Before the row says so, so that a sign-in that comes now finds it; and one that came meanwhile is found here.
+        self._holds.note(job)
+        held: dict[str, Value | None] = {"state": HELD, "reason": fault.reason, "next_attempt": None, "until": until}
+        if self._write(attempt, held, due=self._holds.first_look(until)):
+            self._holds.look(replace(job, state=HELD, until=until))
 
     def _step_back(self, attempt: _Attempt) -> None:
         """Others are sending to this mailbox: come back soon. It is no fault, and counts as no attempt."""
@@ -221,6 +240,8 @@ class Delivery:
         job = attempt.job
         if state in FINAL:
             self._documents.delete(job.blob)
+        if state == "failed" and reason is not None:
+            self._notices.failed(job, reason)
         log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
 
     def _write(self, attempt: _Attempt, changes: Mapping[str, Value | None], due: datetime | None) -> bool:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from shared import faults
-from shared.scans.jobs import RESTING, Decision, Job, Jobs
-from shared.storage import Queue
+from shared.scans.holds import Holds
+from shared.scans.jobs import FINAL, HELD, PARKED, RESTING, Decision, Job, Jobs
+from shared.scans.uploads import Uploads
+from shared.storage import Blobs, Queue
 
 MARGIN = timedelta(seconds=60)
 """So long the sweep leaves the queue to bring what it should."""
@@ -26,12 +28,26 @@ class Sweep:
 
     Args:
         jobs: the rows.
+        documents: the container with the bytes.
         deliveries: the queue.
+        holds: what waits for its person.
+        uploads: what waits for its document.
         clock: the time now.
     """
 
-    def __init__(self, jobs: Jobs, deliveries: Queue, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        documents: Blobs,
+        deliveries: Queue,
+        holds: Holds,
+        uploads: Uploads,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._jobs = jobs
+        self._documents = documents
+        self._holds = holds
+        self._uploads = uploads
         self._deliveries = deliveries
         self._clock = clock
 
@@ -39,6 +55,9 @@ class Sweep:
         """Wake every job that is due and made no progress; returns how many. What it costs grows with what is due."""
         count = 0
         for job in self._jobs.due(AT_MOST):
+            if job.state in PARKED | FINAL:
+                self._parked(job)
+                continue
             woken = False
 
             def postpone(job: Job) -> Decision:
@@ -58,6 +77,22 @@ class Sweep:
                 self._deliveries.send(f"{job.device_id}/{job.manifest.id}")
                 count += 1
         return count
+
+    def _parked(self, job: Job) -> None:
+        """Look at what waits for a device or a person, and at what ended while it could still be uploaded."""
+        job = self._holds.look(job) if job.state == HELD else self._uploads.look(job)
+        if job.state in PARKED:
+            later = self._holds.later(job)
+            self._jobs.change(
+                job.device_id,
+                job.manifest.id,
+                lambda now: ({}, later) if now.state in PARKED else None,
+                known=job,
+                postpone=True,
+            )
+        elif job.state in FINAL and job.due is not None:
+            self._documents.delete(job.blob)
+            self._jobs.change(job.device_id, job.manifest.id, lambda now: ({}, None) if now.state in FINAL else None)
 
     def give_up(self, message: str) -> None:
         """A message that the queue brought too often: say whose it was.

@@ -116,6 +116,16 @@ class Blobs:
         except Gone:
             return
 
+    def delete_unchanged(self, name: str, etag: str) -> None:
+        """Delete the blob if it is still the one that was looked at; another one, or none, is fine."""
+        from azure.core import MatchConditions
+
+        try:
+            with speaking():
+                self._client.delete_blob(name, etag=etag, match_condition=MatchConditions.IfNotModified)
+        except (Changed, Gone):
+            return
+
     def older_than(self, moment: datetime) -> Iterator[str]:
         """Yield the names of blobs last written before ``moment`` (aware)."""
         with speaking():
