@@ -247,7 +247,7 @@ def test_production_takes_no_key_from_a_file(environ: dict[str, str], on_one_mac
 
 
 def test_production_knows_no_key_of_the_account(environ: dict[str, str], on_one_machine: dict[str, str]) -> None:
-    """G10: in production storage is reached by the app's identity alone; a connection string is refused, even beside."""
+    """G10: in production storage is reached by the app's identity alone; a connection string is refused."""
     by_key = {"DataStorage": on_one_machine["DataStorage"]}
     assert names(problems({**environ, **by_key})) == ["DataStorage"]
     assert names(problems({**environ, **by_key, "ENVIRONMENT": "local"})) == ["DataStorage"]

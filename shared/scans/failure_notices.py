@@ -139,7 +139,7 @@ class FailureNotices:
         """Say whether this run may tell these rows: nobody has, and the person was not told too much today."""
         now = self._clock()
         today, newest = f"{now:%Y-%m-%d}", max(row["made"] for row in rows)
-        place = key(TOLD, tid, oid, "")
+        place = key(TOLD, tid, oid, "mails")
         with suppress(AlreadyThere):
             self._table.insert(LISTS, place, {"day": today, "mails": 0, "made": now})
         mine = False

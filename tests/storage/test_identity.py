@@ -74,7 +74,7 @@ def test_tables_queues_and_blobs_take_the_identity(
 def test_without_a_token_storage_is_unavailable_and_nothing_else(
     azure: Any, addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R15, R35: an identity that is not ours, and an endpoint that is gone, are the fault that passes, for all three."""
+    """R15, R35: an identity that is not ours, and an endpoint that is gone, are the fault that passes."""
     stranger = made(addresses, "cccccccc-0000-4000-8000-000000000003")
     now = datetime.now(UTC)
     for ask in (
