@@ -119,10 +119,10 @@ class Office:
             (self.waiting if found.state == "waiting" else self.ended).put(found)
 
     def goes_on(self, hours: float = 2) -> None:
-        """Let the scanners do so much that they meet whatever is wrong now; then let time pass, and access tokens end."""
+        """Let time pass, and access tokens end; then let the scanners do so much that they meet what is wrong now."""
+        self.staff.clock.advance(hours=hours)
         until = self.ended.qsize() + STEP
         self.staff.until(lambda: self.ended.qsize() >= until or self.closed.is_set())
-        self.staff.clock.advance(hours=hours)
 
     @contextmanager
     def open(self) -> Iterator[None]:
