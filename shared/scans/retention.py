@@ -98,4 +98,4 @@ def _anonymous(job: Job) -> dict[str, Value | None]:
         return nobody
     if job.state == "sending" and job.handed:
         return {**nobody, "state": "uncertain", "reason": faults.OutcomeUnknown.reason}
-    return {**nobody, "state": "cancelled", "reason": None, "next_attempt": None, "lease": None, "lease_until": None}
+    return {**nobody, "state": "cancelled", "reason": None, "next_attempt": None}
