@@ -420,9 +420,12 @@ class SmtpDisabledForOrganisation(AdministratorMust):
     reason = "smtp_disabled_for_organisation"
     code = None
     title = N_("Your organisation does not allow large scans by SMTP")
-    detail = N_("Authenticated SMTP is switched off in your organisation's Exchange, and larger scans are sent that way.")
+    detail = N_(
+        "Authenticated SMTP is switched off in your organisation's Exchange, and larger scans are sent that way."
+    )
     remedy = N_(
-        "Scan fewer pages, or ask your administrator to allow authenticated SMTP (SMTP AUTH) in the Exchange admin center."
+        "Scan fewer pages, or ask your administrator to allow authenticated SMTP (SMTP AUTH) "
+        "in the Exchange admin center."
     )
 
 
@@ -432,7 +435,7 @@ class SmtpDisabledForMailbox(AdministratorMust):
     reason = "smtp_disabled_for_mailbox"
     code = None
     title = N_("Your mailbox does not allow large scans by SMTP")
-    detail = N_("Authenticated SMTP is switched off for your mailbox, and larger scans are sent that way.")
+    detail = N_("Larger scans are sent by authenticated SMTP, which is switched off for your mailbox.")
     remedy = N_(
         "Scan fewer pages, or ask your administrator to tick “Authenticated SMTP” among the mailbox's email apps."
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.devices import Devices, Nonces, Tickets, Tokens
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
-    from shared.mail import Graph
+    from shared.mail import Graph, Smtp
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
@@ -240,6 +240,20 @@ class Services:
         from shared.mail import Graph
 
         return Graph(self.settings.graph_url, self.clock)
+
+    @cached_property
+    def exchange_smtp(self) -> Smtp:
+        """Exchange Online's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("exchange-smtp", self.settings.smtp_host, self.settings.public_url, self.clock)
+
+    @cached_property
+    def outlook_smtp(self) -> Smtp:
+        """Outlook.com's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("outlook-smtp", self.settings.outlook_smtp_host, self.settings.public_url, self.clock)
 
     @cached_property
     def people(self) -> People:

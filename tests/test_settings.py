@@ -141,8 +141,18 @@ def test_a_value_is_never_repeated(values: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["SMTP_HOST", "OUTLOOK_SMTP_HOST"])
 @pytest.mark.parametrize(
     "value",
-    ["smtp.example.com", "smtp.example.com:0", "smtp.example.com:65536", "smtp.example.com:587 ", "smtp:587/x", ":587",
-     "smtp://smtp.example.com:587", "SMTP.example.com:587", "user@smtp.example.com:587", "smtp.example.com:587\nx"],
+    [
+        "smtp.example.com",
+        "smtp.example.com:0",
+        "smtp.example.com:65536",
+        "smtp.example.com:587 ",
+        "smtp:587/x",
+        ":587",
+        "smtp://smtp.example.com:587",
+        "SMTP.example.com:587",
+        "user@smtp.example.com:587",
+        "smtp.example.com:587\nx",
+    ],
 )
 def test_a_mail_server_is_a_host_and_a_port(environ: dict[str, str], name: str, value: str) -> None:
     """No scheme and no path, because there is nothing to choose: it is always STARTTLS. Any host is taken."""
@@ -365,6 +375,8 @@ def test_the_page_tells_the_defaults(environ: dict[str, str]) -> None:
         "ENVIRONMENT": told.environment,
         "AUTHORITY_URL": told.authority_url,
         "GRAPH_URL": told.graph_url,
+        "SMTP_HOST": told.smtp_host,
+        "OUTLOOK_SMTP_HOST": told.outlook_smtp_host,
     }
     for name, section in sections().items():
         expected = f"Default: `{defaults[name]}`." if name in defaults else "Needed."

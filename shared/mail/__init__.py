@@ -8,6 +8,7 @@ state of a job (``scans``). It may import ``shared.faults`` and ``shared.texts``
 from shared.mail.graph import Graph, Mailbox, TokenRejected
 from shared.mail.message import Message, clean, file_name
 from shared.mail.notices import Notices
+from shared.mail.smtp import Smtp
 from shared.mail.transport import Document, Draft, Sender, Transport
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Message",
     "Notices",
     "Sender",
+    "Smtp",
     "TokenRejected",
     "Transport",
     "clean",

@@ -73,16 +73,18 @@ class Mailbox:
 
 
 class TokenRejected(Exception):
-    """401: Graph did not take the access token; nothing was done.
+    """401, or 535 5.7.3 of SMTP: the mail service did not take the access token; nothing was done.
 
     Attributes:
         claims: the claims challenge, as JSON, where there was one (Microsoft, "Claims challenges, claims requests
             and client capabilities").
+        lasting: what it means if a fresh token is not taken either.
     """
 
-    def __init__(self, claims: str | None) -> None:
+    def __init__(self, claims: str | None, lasting: type[faults.Fault] = faults.MicrosoftUnavailable) -> None:
         super().__init__("claims challenge" if claims else "token rejected")
         self.claims = claims
+        self.lasting = lasting
 
 
 class Graph:
