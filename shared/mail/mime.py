@@ -109,12 +109,19 @@ def largest_document(octets: int) -> int:
 
 
 def _encoded(document: Document) -> Iterator[bytes]:
-    """Yield the document in lines of base64, holding no more than two of its pieces."""
+    """Yield the document in lines of base64, one of its pieces at a time."""
     rest, size = b"", 0
     for chunk in document.chunks():
         size += len(chunk)
-        piece = memoryview(rest + chunk)
+        # The line that two pieces share is made first, so that nothing longer is copied.
+        shared = min(-len(rest) % LINE_BYTES, len(chunk))
+        rest += chunk[:shared]
+        if len(rest) % LINE_BYTES:
+            continue
+        piece = memoryview(chunk)[shared:]
         whole = len(piece) // LINE_BYTES * LINE_BYTES
+        if rest:
+            yield _base64(memoryview(rest))
         for start in range(0, whole, BLOCK):
             yield _base64(piece[start : min(start + BLOCK, whole)])
         rest = bytes(piece[whole:])

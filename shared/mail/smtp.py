@@ -35,6 +35,7 @@ SLOTS = 3
 """Exchange's limit of connections for one mailbox."""
 DEFAULT_LIMIT = 35 * 1024 * 1024
 """Octets of a mail that a mailbox of Exchange Online takes unless its administrator decides otherwise."""
+GOODBYE_SECONDS = 5.0
 _AUTHENTICATED, _CONTINUE, _OK, _SEND_IT, _READY = 235, 334, 250, 354, 220
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}")
 
@@ -102,7 +103,7 @@ class Smtp:
             dialogue.say("data", "DATA", _SEND_IT)
             for piece in mail.chunks():
                 server.send(stuffed(piece))
-            dialogue.finish(self._patience.final)
+            dialogue.finish(self._patience)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -170,12 +171,12 @@ class _Dialogue:
             answer = self._server.docmd("")
         _require("auth", answer, _AUTHENTICATED, room=self._room)
 
-    def finish(self, patience: float) -> None:
+    def finish(self, patience: Patience) -> None:
         """Send the final dot and read the verdict."""
         sock = self._server.sock
         assert sock is not None
         try:
-            sock.settimeout(patience)
+            sock.settimeout(patience.final)
             # From here on the mail may have been sent.
             self._server.send(b".\r\n")
             code, text = self._server.getreply()
@@ -186,7 +187,7 @@ class _Dialogue:
         _require("dot", (code, text), _OK, room=self._room)
         with suppress(OSError, smtplib.SMTPException):
             # The mail is theirs already; a goodbye gives its place among the mailbox's connections back at once.
-            sock.settimeout(5)
+            sock.settimeout(min(patience.reply, GOODBYE_SECONDS))
             self._server.quit()
 
 
