@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.devices import Devices, Nonces, Tickets, Tokens
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
-    from shared.mail import Graph, Mailboxes, Transports
+    from shared.mail import Graph, Mailboxes, Smtp, Transports
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
@@ -254,7 +254,21 @@ class Services:
         from shared.mail import GraphSend, Transports
         from shared.organisations import RANGES
 
-        return Transports(GraphSend(self.graph), None, None, RANGES.values())
+        return Transports(GraphSend(self.graph), None, self.exchange_smtp, RANGES.values())
+
+    @cached_property
+    def exchange_smtp(self) -> Smtp:
+        """Exchange Online's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("exchange-smtp", self.settings.smtp_host, self.settings.public_url, self.clock)
+
+    @cached_property
+    def outlook_smtp(self) -> Smtp:
+        """Outlook.com's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("outlook-smtp", self.settings.outlook_smtp_host, self.settings.public_url, self.clock)
 
     @cached_property
     def people(self) -> People:

@@ -9,6 +9,7 @@ from shared.mail.graph import Graph, GraphSend, Mailbox
 from shared.mail.mailboxes import Mailboxes
 from shared.mail.message import Message, clean, file_name
 from shared.mail.notices import Notices
+from shared.mail.smtp import Smtp
 from shared.mail.transport import Document, Draft, Sender, TokenRejected, Transport
 from shared.mail.transports import Transports
 
@@ -22,6 +23,7 @@ __all__ = [
     "Message",
     "Notices",
     "Sender",
+    "Smtp",
     "TokenRejected",
     "Transport",
     "Transports",
