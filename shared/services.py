@@ -251,10 +251,11 @@ class Services:
     @cached_property
     def transports(self) -> Transports:
         """The ways out, and the choice between them."""
-        from shared.mail import GraphSend, Transports
+        from shared.mail import GraphDraft, GraphSend, Transports
         from shared.organisations import RANGES
 
-        return Transports(GraphSend(self.graph), None, self.exchange_smtp, RANGES.values())
+        drafts = GraphDraft(self.graph, time.sleep)
+        return Transports(GraphSend(self.graph), drafts, self.exchange_smtp, RANGES.values())
 
     @cached_property
     def exchange_smtp(self) -> Smtp:

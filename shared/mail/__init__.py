@@ -5,7 +5,7 @@ the choice between them. Does not own: tokens (handed in per call) or the state 
 ``shared.faults``, ``shared.texts``, ``shared.outbound`` and, for ranges and policies, ``shared.organisations``.
 """
 
-from shared.mail.graph import Graph, GraphSend, Mailbox
+from shared.mail.graph import Graph, GraphDraft, GraphSend, Mailbox
 from shared.mail.mailboxes import Mailboxes
 from shared.mail.message import Message, clean, file_name
 from shared.mail.notices import Notices
@@ -17,6 +17,7 @@ __all__ = [
     "Document",
     "Draft",
     "Graph",
+    "GraphDraft",
     "GraphSend",
     "Mailbox",
     "Mailboxes",
