@@ -315,7 +315,7 @@ class Services:
         """What is stored about a person."""
         from shared.privacy import Overviews
 
-        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices)
+        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices, self.organisations)
 
     @cached_property
     def sessions(self) -> Sessions:
