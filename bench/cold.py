@@ -40,7 +40,7 @@ WORKER = HOUSE / ".run" / "worker"
 WORKER_NEEDS = ("grpcio", "protobuf")
 GOAL = 1.25
 VENDORED = ".python_packages"
-HELLO = '''\
+HELLO = """\
 import azure.functions as func
 from fastapi import FastAPI
 
@@ -53,7 +53,7 @@ def hello() -> dict[str, str]:
 
 
 app = func.AsgiFunctionApp(app=fast, http_auth_level=func.AuthLevel.ANONYMOUS)
-'''
+"""
 UNKNOWN_JOB = f"{uuid.UUID(int=1)}/{uuid.UUID(int=2)}"
 DOORS = {
     "front /": "GET /",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
     from shared.identity.managed_identity import ManagedIdentity
-    from shared.mail import Graph
+    from shared.mail import Graph, Mailboxes, Transports
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
@@ -255,6 +255,21 @@ class Services:
         from shared.mail import Graph
 
         return Graph(self.settings.graph_url, self.clock)
+
+    @cached_property
+    def mailboxes(self) -> Mailboxes:
+        """Whose mailbox a token is for."""
+        from shared.mail import Mailboxes
+
+        return Mailboxes(self.graph, self.clock)
+
+    @cached_property
+    def transports(self) -> Transports:
+        """The ways out, and the choice between them."""
+        from shared.mail import GraphSend, Transports
+        from shared.organisations import RANGES
+
+        return Transports(GraphSend(self.graph), None, None, RANGES.values())
 
     @cached_property
     def people(self) -> People:

@@ -9,6 +9,19 @@ from typing import Protocol
 from shared.mail.message import Message
 
 
+class TokenRejected(Exception):
+    """The mail service did not take the access token; nothing was done.
+
+    Attributes:
+        claims: the claims challenge, as JSON, where there was one (Microsoft, "Claims challenges, claims requests
+            and client capabilities").
+    """
+
+    def __init__(self, claims: str | None) -> None:
+        super().__init__("claims challenge" if claims else "token rejected")
+        self.claims = claims
+
+
 class Document(Protocol):
     """The bytes of an attachment, as often as they are asked for and never all at once."""
 
