@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.devices import Devices, Nonces, Tickets, Tokens
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
+    from shared.identity.managed_identity import ManagedIdentity
     from shared.mail import Graph, Mailboxes, Smtp, Transports
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
@@ -87,11 +88,16 @@ class Services:
             from shared.vault.key_encryption import KeyFile
 
             return KeyFile(self.settings.vault_keys)
-        from shared.identity.managed_identity import ManagedIdentity
         from shared.vault.key_vault import KeyVault
 
-        identity = ManagedIdentity(self.settings.managed_identity_client_id)
-        return KeyVault(self.settings.key_encryption_key, identity.token, self.clock)
+        return KeyVault(self.settings.key_encryption_key, self.managed_identity.token, self.clock)
+
+    @cached_property
+    def managed_identity(self) -> ManagedIdentity:
+        """The identity that Azure gives this app."""
+        from shared.identity.managed_identity import ManagedIdentity
+
+        return ManagedIdentity(self.settings.managed_identity_client_id)
 
     @cached_property
     def data_keys(self) -> DataKeys:
@@ -118,8 +124,17 @@ class Services:
     def entra(self) -> Entra:
         """Entra ID."""
         from shared.identity import Entra
+        from shared.identity.client_assertion import ClientAssertion, FederatedAssertion
 
-        return Entra(self.settings.authority_url, self.settings.client_id, self.settings.client_certificate, self.clock)
+        told = self.settings
+        if told.client_certificate:
+            return Entra(
+                told.authority_url,
+                told.client_id,
+                ClientAssertion(told.client_id, told.client_certificate, self.clock),
+                self.clock,
+            )
+        return Entra(told.authority_url, told.client_id, FederatedAssertion(self.managed_identity.token), self.clock)
 
     @cached_property
     def authorizations(self) -> Authorizations:
