@@ -15,7 +15,9 @@ from shared import settings as settings_room
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.devices import Devices, Nonces, Tickets, Tokens
+    from shared.devices import Devices, Groups, Limits, Nonces, Serials, Tickets, Tokens
+    from shared.devices.enrolment import Enrolments
+    from shared.devices.rollover import Rollover
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
     from shared.identity.managed_identity import ManagedIdentity
@@ -226,27 +228,71 @@ class Services:
         """Enrolment tickets."""
         from shared.devices import Tickets
 
-        return Tickets(self.storage.table("tickets"), self.clock, self._random_bytes)
+        return Tickets(
+            self.storage.table("tickets"), self.settings.service_key, self.clock, self._random_bytes, self._below
+        )
 
     @cached_property
     def devices(self) -> Devices:
         """Enrolled printers."""
         from shared.devices import Devices
 
-        return Devices(self.storage.table("devices"), self.tickets, self.nonces, self.settings.public_url, self.clock)
+        return Devices(self.storage.table("devices"))
+
+    @cached_property
+    def serials(self) -> Serials:
+        """The serial numbers that organisations let enrol."""
+        from shared.devices import Serials
+
+        return Serials(self.storage.table("devices"), self.storage.table("tickets"), self.clock)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The rules of device groups."""
+        from shared.devices import Groups
+
+        return Groups(self.storage.table("devices"))
+
+    @cached_property
+    def enrolments(self) -> Enrolments:
+        """Enrolling printers."""
+        from shared.devices.enrolment import Enrolments
+
+        return Enrolments(self.devices, self.tickets, self.serials, self.nonces, self.settings.public_url, self.clock)
+
+    @cached_property
+    def rollover(self) -> Rollover:
+        """Replacing printers' keys."""
+        from shared.devices.rollover import Rollover
+
+        return Rollover(self.storage.table("devices"), self.nonces, self.settings.public_url, self.clock)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How much printers may ask for."""
+        from shared.devices import Limits
+
+        return Limits(self.storage.table("assertions"), self.settings.service_key, self.clock, self._below)
 
     @cached_property
     def tokens(self) -> Tokens:
         """Tokens of the device API."""
         from shared.devices import Tokens
+        from shared.devices.assertions import Assertions
+        from shared.devices.once import Once
 
         return Tokens(
             self.devices,
-            self.storage.table("assertions"),
+            Assertions(self.devices, self.rollover, self.nonces, self.settings.public_url),
+            self.rollover,
+            self.groups,
+            self.limits,
+            Once(self.storage.table("assertions"), self.clock),
             self.nonces,
             self.settings.public_url,
             self.settings.service_key,
             self.clock,
+            self._random_bytes,
         )
 
     @cached_property
