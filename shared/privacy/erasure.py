@@ -120,6 +120,7 @@ class Erasure:
             return False
         self._erase(tid, oid, cut_off, settled=True)
         self._grants.forget_erased(tid, oid)
+        self._retention.forget_person(tid, oid)
         with suppress(Changed):  # asked for again meanwhile
             self._table.delete_unchanged(row)
         return True
