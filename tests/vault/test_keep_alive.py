@@ -215,6 +215,21 @@ def test_a_row_that_says_nothing_holds_nobody_up(
     assert staff.asked(first) == 1
 
 
+def test_a_bug_holds_nobody_up_and_quotes_nothing(staff: Staff, caplog: pytest.LogCaptureFixture) -> None:
+    """G11, R31: an exception that is no fault may quote a token: its kind is logged, the others are looked after."""
+    people = staff.hire(3, days=20)
+    staff.clock.advance(days=7)
+    rooms = staff.rooms
+
+    def broken(grant: Grant, token: str) -> None:
+        raise RuntimeError(f"canary {grant.oid} {token}")
+
+    timer = KeepAlive(rooms.renewals, rooms.grants, rooms.organisations, broken, staff.clock)
+    assert timer.run() == len(people)
+    assert "RuntimeError" in caplog.text
+    assert "canary" not in caplog.text
+
+
 def test_a_run_ends_in_time(staff: Staff, sleepers: list[Account]) -> None:
     """R29: a run that is slow stops taking people after 45 seconds; the next one goes on with the rest."""
     ticks = count()
