@@ -33,6 +33,8 @@ class Organisation:
     """Whether an ordinary person's sign-in has confirmed the consent for everybody."""
     proven_by: str
     """The account whose token proved the consent, for showing."""
+    proven_oid: str
+    """That account's object id; empty once that person was erased."""
     sign_in_days: int | None
     """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
     policy: Policy
@@ -91,6 +93,7 @@ class Organisations:
             range=RANGES.get(str(values.get("range", ""))),
             confirmed=bool(values.get("confirmed", False)),
             proven_by=str(values.get("proven_by", "")),
+            proven_oid=str(values.get("proven_oid", "")),
             sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
             policy=replace(policy, largest_verified=min(policy.largest_verified, taken)) if taken else policy,
             largest_taken=taken,

@@ -11,9 +11,9 @@ import pytest
 
 from local.microsoft.directory import Account
 from local.person import Page
-from local.printer.device import Device
 from tests.leaks import assert_nothing_leaked, found_in, logged, secrets_of
 from tests.scans.conftest import CONTOSO, pin
+from to_my_email import Api
 
 ADELE = "contoso/adele"
 NEEDS = '{"access_token": {"acrs": {"essential": true, "value": "c1"}}}'
@@ -25,7 +25,7 @@ class Office:
     """The world with Adele signed in at a printer, a while ago. ``told`` is what the panel and the browser saw."""
 
     world: Any
-    printer: Device
+    printer: Api
     told: list[str] = field(default_factory=list)
 
     def sign_in(self) -> Page:

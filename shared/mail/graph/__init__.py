@@ -7,7 +7,8 @@ resources", "Microsoft Graph error responses and resource types", "Microsoft Gra
 """
 
 from shared.mail.graph.client import Graph, Mailbox
+from shared.mail.graph.draft import GraphDraft
 from shared.mail.graph.send import GraphSend
 from shared.mail.transport import TokenRejected
 
-__all__ = ["Graph", "GraphSend", "Mailbox", "TokenRejected"]
+__all__ = ["Graph", "GraphDraft", "GraphSend", "Mailbox", "TokenRejected"]

@@ -63,4 +63,4 @@ class GraphSend:
         if status < requests.codes.bad_request or not clear:
             # 200 although not sent and 504 although sent have both been seen: nobody knows.
             raise faults.OutcomeUnknown(f"status {status}")
-        raise self._graph.refusal(answer, limit=LARGEST_DOCUMENT)
+        raise self._graph.refusal(answer, 0 if document is None else document.size)
