@@ -28,12 +28,13 @@ from local.microsoft.smtp_server import Submitting
 from local.microsoft.smtp_server import running as submitting
 from local.microsoft.switchboard import Switchboard
 from local.person import Page, Person
-from local.printer.device import Device, make_manifest
 from local.printer.sheet import make_sheet
 from local.tls import Tls, prepare
 from shared import settings
 from shared.services import Services
 from shared.storage import Storage, create_all
+from tests.manifests import make_manifest
+from to_my_email import Api
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 ACCOUNTS = 1000
@@ -137,17 +138,17 @@ class World:
         """An administrator consents in his browser; returns the last page."""
         return self.person().walk(f"{self.url}/consent", account)
 
-    def printer(self, tenant: str = CONTOSO, group: str = "office", name: str = "Printer 2F") -> Device:
-        """An enrolled printer."""
+    def printer(self, tenant: str = CONTOSO, group: str = "office", name: str = "Printer 2F") -> Api:
+        """An enrolled printer, of which a test makes one call at a time."""
         ticket = self.rooms.tickets.issue(tenant, group, "2nd floor")
-        device = Device(self.url, self.directory / f"printer{next(self.numbers)}", sleep=lambda _: None)
+        device = Api(self.url, self.directory / f"printer{next(self.numbers)}", sleep=lambda _: None)
         self.closing.callback(device.close)
         device.enrol(ticket, model="Virtual", serial=f"S{next(self.numbers)}", name=name)
         return device
 
     def sign_in(
         self,
-        device: Device,
+        device: Api,
         user: str = "adele",
         email: str = "adele.vance@contoso.example",
         account: str | None = None,

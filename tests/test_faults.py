@@ -28,7 +28,7 @@ from shared.faults import (
 from shared.pages import Pages, Trouble
 from shared.services import Services
 from shared.texts import LANGUAGES, describe
-from tests.local.wire_device_api import served
+from tests.clients.wire import served
 from tests.pages.outline import Outline
 
 DOC = Path(__file__).parent.parent / "docs" / "faults.md"

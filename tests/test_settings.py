@@ -102,7 +102,7 @@ def test_the_least_is_enough(environ: dict[str, str]) -> None:
 def test_nothing_given_names_everything_that_is_needed(environ: dict[str, str]) -> None:
     """An empty environment is answered with every setting that has no default, each once."""
     told = problems({})
-    assert names(told) == list(environ)
+    assert names(told) == [name for name in environ if name != "CLIENT_CERTIFICATE_FILE"]
     assert all(line.endswith("is missing") for line in told)
 
 
@@ -261,6 +261,27 @@ def test_production_takes_no_key_from_a_file(environ: dict[str, str], on_one_mac
     ]
 
 
+def test_without_a_certificate_the_managed_identity_proves_the_app(environ: dict[str, str]) -> None:
+    """In Azure no secret of the app's own is needed (G10): a certificate that is not there is no mistake."""
+    del environ["CLIENT_CERTIFICATE_FILE"]
+    told = read(environ)
+    assert (told.client_certificate, told.managed_identity_client_id) == ("", IDENTITY)
+
+
+def test_something_must_prove_the_app(on_one_machine: dict[str, str]) -> None:
+    """On one machine the certificate or an identity; without both the certificate is asked for."""
+    del on_one_machine["CLIENT_CERTIFICATE_FILE"]
+    assert problems(on_one_machine) == ["CLIENT_CERTIFICATE_FILE is missing"]
+    told = read({**on_one_machine, "MANAGED_IDENTITY_CLIENT_ID": IDENTITY})
+    assert (told.client_certificate, told.managed_identity_client_id) == ("", IDENTITY)
+
+
+def test_a_certificate_that_cannot_be_read_is_never_passed_over(environ: dict[str, str], tmp_path: Path) -> None:
+    """Whoever names one means it: the app does not fall back to another proof in silence."""
+    environ["CLIENT_CERTIFICATE_FILE"] = str(tmp_path / "nowhere")
+    assert names(problems(environ)) == ["CLIENT_CERTIFICATE_FILE"]
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -382,6 +403,8 @@ def test_the_page_tells_the_defaults(environ: dict[str, str]) -> None:
         expected = f"Default: `{defaults[name]}`." if name in defaults else "Needed."
         if name in {"FORMER_SERVICE_KEY", "VAULT_KEY_FILE"}:
             expected = "Default: none."
+        if name == "CLIENT_CERTIFICATE_FILE":
+            expected = "Default: none; on one machine it is needed unless `MANAGED_IDENTITY_CLIENT_ID` is set."
         assert section.strip().endswith(expected), name
 
 

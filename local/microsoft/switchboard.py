@@ -56,6 +56,8 @@ from .key_vault import KEY_PATH
 # (https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits).
 MAILBOX_CONCURRENCY = 4
 _JOURNAL_LENGTH = 2000
+MAILBOX_PLACES = frozenset({"sendMail", "messages", "attachments", "createUploadSession", "send"})
+"""Endpoints whose requests count towards that limit."""
 
 ENDPOINTS = {
     "/v2.0/.well-known/openid-configuration": "discovery",
@@ -66,6 +68,7 @@ ENDPOINTS = {
     "/v1.0/me": "me",
     "/v1.0/me/sendMail": "sendMail",
     "/v1.0/me/messages": "messages",
+    "/attachments": "attachments",
     "/createUploadSession": "createUploadSession",
     "/send": "send",
     "/-/uploads": "upload",
@@ -204,7 +207,7 @@ class Switchboard:
         return sum(entry.where == where and account in (None, entry.account) for entry in self.journal())
 
     def peak(self, account: str) -> int:
-        """Answer how many sendMail requests of an account were under way at once, at most."""
+        """Answer how many requests to an account's mailbox were under way at once, at most."""
         with self._lock:
             return self._peak[account]
 
@@ -227,7 +230,7 @@ class Switchboard:
         return None
 
     def enter(self, account: str | None) -> bool:
-        """Note that a mail is being sent; False if the mailbox has too many under way."""
+        """Note that a request to a mailbox is under way; False if the mailbox has too many under way."""
         with self._lock:
             key = account or ""
             self._sending[key] += 1
@@ -235,7 +238,7 @@ class Switchboard:
             return self._sending[key] <= MAILBOX_CONCURRENCY
 
     def leave(self, account: str | None) -> None:
-        """Note that a mail is not being sent any more."""
+        """Note that a request to a mailbox is over."""
         with self._lock:
             self._sending[account or ""] -= 1
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from shared import faults
-from shared.mail.graph import TokenRejected
+from shared.mail.transport import TokenRejected
 
 BUSY_SECONDS, DENIED_SECONDS, LIMIT_SECONDS = 60.0, 300.0, 3600.0
 """How long to wait: after a throttle (3 connections, 30 messages a minute), a refusal for now, a day's limit."""

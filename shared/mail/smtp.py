@@ -24,10 +24,9 @@ from urllib.parse import urlsplit
 
 from shared import faults
 from shared.mail import replies
-from shared.mail.graph import TokenRejected
 from shared.mail.message import Message
 from shared.mail.mime import Mime, largest_document
-from shared.mail.transport import Document, Draft, Sender
+from shared.mail.transport import Document, Draft, Sender, TokenRejected
 
 SCOPES = ("https://outlook.office.com/SMTP.Send",)
 """Consented as Graph's SMTP.Send, redeemed under this name."""
@@ -63,7 +62,7 @@ class Smtp:
         patience: how long anything is waited for.
     """
 
-    scopes = SCOPES
+    scopes: tuple[str, ...] = SCOPES
     slots = SLOTS
     verified = False
 
