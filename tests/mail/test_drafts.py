@@ -61,7 +61,7 @@ def test_no_byte_is_lost_where_ranges_meet(room: Mailroom, size: int, piece: int
     [
         (3_145_000, 10, ["messages", "send"]),
         (3_145_000, 60_000, ["messages", "attachments", "send"]),
-        (3_145_200, 10, ["messages", "attachments", "send"]),
+        (3_145_500, 10, ["messages", "attachments", "send"]),
         (3 * 1024 * 1024, 10, ["messages", "createUploadSession", "upload", "attachments", "send"]),
     ],
 )
