@@ -154,8 +154,12 @@ class Mailboxes:
             self._sent.clear()
             self.external.clear()
 
-    def submit(self, message: Message, sender: Account, known: Iterable[Account]) -> None:
+    def submit(
+        self, message: Message, sender: Account, known: Iterable[Account], envelope: Iterable[str] | None = None
+    ) -> None:
         """Stamp a message and deliver it; addresses nobody here has are noted as external.
+
+        It goes to whom its headers name, unless it came with an ``envelope`` (RFC 5321 section 2.3.1).
 
         Raises:
             GraphError: the sender is not allowed, there is no recipient, or a mailbox is full.
@@ -167,7 +171,8 @@ class Mailboxes:
                 "The user account which was used to submit this request does not have the right to send mail on "
                 "behalf of the specified sending account., Cannot submit message.",
             )
-        if not message.everybody():
+        recipients = message.everybody() if envelope is None else list(dict.fromkeys(envelope))
+        if not recipients:
             raise GraphError(400, "ErrorInvalidRecipients", "At least one recipient isn't valid., Recipient not found.")
         if sender.mailbox_full:
             raise GraphError(507, "ErrorQuotaExceeded", "The mailbox has exceeded its storage quota.")
@@ -188,7 +193,7 @@ class Mailboxes:
                     message.headers.append((name, value))
             if message.save:
                 self._sent.setdefault(sender.key, []).append(message)
-            for address in message.everybody():
+            for address in recipients:
                 found = next((account for account in known if address.lower() in account.addresses), None)
                 if found:
                     self._inbox.setdefault(found.key, []).append(message)
@@ -223,6 +228,11 @@ def from_mime(body: bytes) -> Message:
         raise GraphError(
             400, "ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content."
         ) from error
+    return from_wire(raw)
+
+
+def from_wire(raw: bytes) -> Message:
+    """Read a message as it travels (RFC 5322)."""
     parsed = message_from_bytes(raw, policy=policy.default)
     text = parsed.get_body(("plain", "html"))
     return Message(

@@ -19,10 +19,10 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, ViewportSize, expect, sync_playwright
 
 from local.chromium import launch_options
-from local.printer.device import Device
 from local.printer.panel import Panel
 from local.printer.registry import USERS
-from tests.local.wire_device_api import served
+from tests.clients.wire import served
+from to_my_email import Client
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -99,7 +99,7 @@ class Office:
 
     world: Any
     browser: Browser
-    device: Device
+    device: Client
     panel_url: str
     eyes: Eyes
     closing: ExitStack
@@ -139,7 +139,7 @@ class Office:
 @pytest.fixture
 def office(world: Any, browser: Browser, tmp_path: Path) -> Iterator[Office]:
     """An office; afterwards nothing must have gone wrong on any screen of it."""
-    device = Device(world.url, tmp_path / "panel")
+    device = Client(world.url, tmp_path / "panel")
     app = Panel(device, USERS, lambda: datetime.now(UTC)).app()
     with ExitStack() as closing:
         panel_url = closing.enter_context(served(app))

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from local.printer.answers import FINAL_STATES
+from to_my_email.answers import FINAL_STATES
 
 TICKET = "a-ticket-from-the-console"
 
