@@ -34,6 +34,11 @@ _BY_STATUS: dict[int, type[Fault]] = {
     405: faults.MethodNotAllowed,
     415: faults.UnsupportedMediaType,
 }
+_DPOP_ERRORS: dict[type[Fault], str] = {
+    faults.DpopProofInvalid: "invalid_dpop_proof",
+    faults.DpopNonceRequired: "use_dpop_nonce",
+}
+"""RFC 9449 sections 7.1 and 9."""
 _LENGTH_NEEDED = {"POST", "PUT", "PATCH"}
 
 log = logging.getLogger(__name__)
@@ -179,12 +184,25 @@ def problem(request: Request, fault: Fault) -> Response:
         body["retry_after"] = round(fault.retry_after)
         headers["Retry-After"] = str(round(fault.retry_after))
     if fault.status == faults.DeviceTokenInvalid.status:
-        # RFC 6750 section 3.1: who sent no token is told of no error in it.
-        sent = "authorization" in request.headers
-        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
+        headers["WWW-Authenticate"] = _challenge(request, fault)
+    if nonce := getattr(request.state, "dpop_nonce", None):
+        headers["DPoP-Nonce"] = nonce
     if errors := getattr(request.state, "errors", None):
         body["errors"] = errors
     return JSONResponse(body, fault.status, headers, "application/problem+json")
+
+
+def _challenge(request: Request, fault: Fault) -> str:
+    """Name both schemes that open the door (RFC 9110 section 11.6.1), and what was wrong with the one that was tried.
+
+    RFC 6750 section 3.1: who sent no token is told of no error in it.
+    """
+    if error := _DPOP_ERRORS.get(type(fault)):
+        return f'Bearer, DPoP error="{error}", algs="ES256"'
+    wrong = ' error="invalid_token"' if "authorization" in request.headers else ""
+    if request.headers.get("authorization", "").lower().startswith("dpop "):
+        return f'Bearer, DPoP{wrong}, algs="ES256"'
+    return f'Bearer{wrong}, DPoP algs="ES256"'
 
 
 def page(pages: Pages, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:

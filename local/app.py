@@ -70,7 +70,7 @@ class QueueDoor:
                 self._queue.update_message(message, visibility_timeout=VISIBLE_AGAIN)
                 return
             self._poison.send_message(message.content)
-            self._rooms.delivery.give_up(str(message.content))
+            self._rooms.sweep.give_up(str(message.content))
         self._queue.delete_message(message)
 
 
@@ -122,7 +122,7 @@ def _work(rooms: Services, stop: threading.Event, poll: float) -> None:
             door.drain()
             if time.monotonic() - swept > SWEEP_EVERY:
                 swept = time.monotonic()
-                rooms.delivery.sweep()
+                rooms.sweep.run()
                 rooms.keep_alive.run()
             if time.monotonic() - expired > EXPIRE_EVERY:
                 expired = time.monotonic()

@@ -116,6 +116,7 @@ def _start(story: Story, machine: Machine, run_dir: Path, ports: Ports, host: st
     settings["DataStorage"] = connection
     with story.step("Microsoft (emulated)"):
         command = ["local.microsoft", "--port", str(ports.microsoft), "--run-dir", str(run_dir)]
+        command += ["--smtp-port", str(ports.smtp), "--outlook-smtp-port", str(ports.outlook_smtp)]
         own = ["--public-url", ports.app_url, "--client-id", CLIENT_ID]
         machine.start("microsoft", [*command, *own], health=ports.microsoft_url, own=trust(run_dir))
     if host == "functions":
@@ -201,9 +202,9 @@ def _read(story: Story, run_dir: Path, ports: Ports, document: bytes, name: str)
 def free_ports() -> Ports:
     """Ports of the loopback that nobody listens on; Azurite chooses its own."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        app, microsoft, printer = (int(each.getsockname()[1]) for each in sockets)
-    return Ports(app=app, microsoft=microsoft, printer=printer)
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
+        app, microsoft, printer, smtp, outlook = (int(each.getsockname()[1]) for each in sockets)
+    return Ports(app=app, microsoft=microsoft, printer=printer, smtp=smtp, outlook_smtp=outlook)
 
 
 def main() -> int:

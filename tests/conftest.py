@@ -24,6 +24,8 @@ from local.microsoft.cloud import Cloud
 from local.microsoft.keys import KeyRing
 from local.microsoft.records import Application
 from local.microsoft.server import running as microsoft_running
+from local.microsoft.smtp_server import Submitting
+from local.microsoft.smtp_server import running as submitting
 from local.microsoft.switchboard import Switchboard
 from local.person import Page, Person
 from local.printer.sheet import make_sheet
@@ -188,11 +190,12 @@ class World:
 
 @dataclass
 class Microsoft:
-    """The emulated Microsoft of one test: its state, its faults and journal, and its origin."""
+    """The emulated Microsoft of one test: its state, its faults and journal, its origin, its mail servers."""
 
     cloud: Cloud
     switchboard: Switchboard
     url: str
+    smtp: Submitting
 
 
 @pytest.fixture
@@ -220,8 +223,8 @@ def microsoft(
     )
     cloud = Cloud([application], clock=clock, keys=signing_keys)
     switchboard = Switchboard(cloud)
-    with microsoft_running(cloud, tls, switchboard=switchboard) as url:
-        yield Microsoft(cloud, switchboard, url)
+    with microsoft_running(cloud, tls, switchboard=switchboard) as url, submitting(cloud, tls, switchboard) as smtp:
+        yield Microsoft(cloud, switchboard, url, smtp)
 
 
 @pytest.fixture
@@ -235,6 +238,8 @@ def rooms(
         "PUBLIC_URL": public_url,
         "AUTHORITY_URL": microsoft.url,
         "GRAPH_URL": microsoft.url,
+        "SMTP_HOST": microsoft.smtp.exchange,
+        "OUTLOOK_SMTP_HOST": microsoft.smtp.outlook,
     }
     return Services(settings.read(told), clock=clock)
 

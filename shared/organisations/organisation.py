@@ -14,6 +14,8 @@ from shared.organisations.ranges import RANGES, Range
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
 
 ROW = "organisation"
+STALE = timedelta(seconds=5)
+"""How long :meth:`Organisations.recent` may not know of what another process wrote."""
 CONSENT_SETTLES = timedelta(minutes=10)
 """A fresh consent takes minutes to reach every server of Microsoft; until then 65001 withdraws nothing."""
 
@@ -31,6 +33,8 @@ class Organisation:
     """Whether an ordinary person's sign-in has confirmed the consent for everybody."""
     proven_by: str
     """The account whose token proved the consent, for showing."""
+    proven_oid: str
+    """That account's object id; empty once that person was erased."""
     sign_in_days: int | None
     """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
     policy: Policy
@@ -55,6 +59,23 @@ class Organisations:
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
         self._table = table
         self._clock = clock
+        self._recent: dict[str, tuple[datetime, Organisation]] = {}
+
+    def recent(self, tid: str) -> Organisation:
+        """Return the organisation as it was at most :data:`STALE` ago: for every scan, where a read each would add up.
+
+        Only a consent that holds is remembered, so a new one counts at once. One that was withdrawn, or a policy that
+        was changed, in another process counts here after :data:`STALE`; in this process at once.
+        """
+        known, now = self._recent.get(tid), self._clock()
+        if known is not None and abs(now - known[0]) < STALE:
+            return known[1]
+        found = self.get(tid)
+        if found.consent == "consented":
+            self._recent[tid] = now, found
+        else:
+            self._recent.pop(tid, None)
+        return found
 
     def get(self, tid: str) -> Organisation:
         """Return the organisation; one that nobody has consented for has consent ``none``."""
@@ -67,6 +88,7 @@ class Organisations:
             range=RANGES.get(str(values.get("range", ""))),
             confirmed=bool(values.get("confirmed", False)),
             proven_by=str(values.get("proven_by", "")),
+            proven_oid=str(values.get("proven_oid", "")),
             sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
             policy=read_policy(str(values.get("policy", ""))),
         )
@@ -85,15 +107,15 @@ class Organisations:
         try:
             self._table.insert(key(tid), ROW, values)
         except AlreadyThere:
-            self._table.change(key(tid), ROW, lambda _: values)
+            self._change(tid, lambda _: values)
 
     def set_sign_in_days(self, tid: str, days: int | None) -> None:
         """Set the policy on how long a sign-in lives; it counts from each person's next sign-in."""
-        self._table.change(key(tid), ROW, lambda _: {"sign_in_days": days})
+        self._change(tid, lambda _: {"sign_in_days": days})
 
     def set_policy(self, tid: str, policy: Policy) -> None:
         """Write down what the organisation decided; it counts for every scan from now on."""
-        self._table.change(key(tid), ROW, lambda _: {"policy": policy.written()})
+        self._change(tid, lambda _: {"policy": policy.written()})
 
     def confirm(self, tid: str, oid: str) -> None:
         """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""
@@ -104,7 +126,7 @@ class Organisations:
             return {"confirmed": True}
 
         with suppress(Gone):
-            self._table.change(key(tid), ROW, confirm)
+            self._change(tid, confirm)
 
     def forget_person(self, tid: str, oid: str) -> None:
         """Where this person's account proved the consent: it stays proven, and no longer says by whom.
@@ -116,7 +138,7 @@ class Organisations:
             return {"proven_by": None, "proven_oid": None} if row.get("proven_oid") == oid else None
 
         with suppress(Gone):
-            self._table.change(key(tid), ROW, forget)
+            self._change(tid, forget)
 
     def withdraw(self, tid: str) -> bool:
         """Entra says that the consent is not there (65001); believed once a fresh consent had time to settle.
@@ -131,6 +153,12 @@ class Organisations:
             return {"consent": "withdrawn", "withdrawn": self._clock()}
 
         try:
-            return bool(self._table.change(key(tid), ROW, withdraw)["consent"] == "withdrawn")
+            return bool(self._change(tid, withdraw)["consent"] == "withdrawn")
         except Gone:
             return False
+
+    def _change(self, tid: str, decide: Callable[[Row], Mapping[str, Value | None] | None]) -> Row:
+        try:
+            return self._table.change(key(tid), ROW, decide)
+        finally:
+            self._recent.pop(tid, None)

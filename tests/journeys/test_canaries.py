@@ -110,7 +110,7 @@ def test_no_canary_gets_out(world: Any, caplog: pytest.LogCaptureFixture) -> Non
         headers = {"Authorization": f"Bearer {printer.connection.tokens.token()[0]}"}
         bodies.append(requests.request(method, f"{world.url}{path}", headers=headers, timeout=10, **given).text)
     world.rooms.delivery.deliver(f"{ADDRESS}/{TITLE}")
-    world.rooms.delivery.give_up(f"{ADDRESS}/{TITLE}")
+    world.rooms.sweep.give_up(f"{ADDRESS}/{TITLE}")
 
     records = [record for record in caplog.records if record.name.split(".")[0] in {"shared", "functions", "local"}]
     assert len(records) > 20

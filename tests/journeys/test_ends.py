@@ -209,7 +209,7 @@ def test_our_own_credential_is_nobodys_fault(office: Office) -> None:
     assert office.user().status == "ready"
     office.world.cloud.register(registered)
     office.world.clock.advance(hours=1)
-    office.world.rooms.delivery.sweep()
+    office.world.rooms.sweep.run()
     office.world.deliver()
     assert office.printer.scan(job.id).state == "sent"
 

@@ -14,6 +14,7 @@ import pytest
 from functions.people_command import run
 from shared import faults
 from shared.scans import Job, Manifest
+from shared.scans.jobs import due_row
 from tests.journeys.test_me import end, open_page
 from tests.leftovers import found
 from to_my_email import Error
@@ -276,9 +277,10 @@ def test_a_scan_that_is_being_accepted_is_not_sent(world: Any, printer: Any, oid
     manifest = Manifest(told["id"], "to_my_email", USER, TITLE, "en", **of)
     device = rooms.devices.get(printer_id(printer))
     job = Job(device.id, manifest, CONTOSO, oid, "accepted", None, 0, began, began, None, "a-blob", "", device.name, "")
+    job = replace(job, due=due_row(device.id, manifest.id, began))
     rooms.announcements.make(job)
     job = replace(job, etag=rooms.storage.blobs("documents").put("a-blob", io.BytesIO(body), len(body)))
-    rooms.jobs.insert(job, due=began)
+    rooms.jobs.insert(job)
     rooms.storage.queue("deliveries").send(f"{device.id}/{manifest.id}")
     assert TITLE in hits(world)
     world.deliver()
@@ -297,6 +299,7 @@ def test_a_document_without_a_job_is_found_too(world: Any, printer: Any, oid: st
     job = Job(
         printer_id(printer), manifest, CONTOSO, oid, "accepted", None, 0, began, began, None, "a-blob", "", "", ""
     )
+    job = replace(job, due=due_row(job.device_id, manifest.id, began))
     rooms.announcements.make(job)
     rooms.storage.blobs("documents").put("a-blob", io.BytesIO(body), len(body))
     assert str(BYTES) in hits(world)

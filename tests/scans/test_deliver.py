@@ -108,7 +108,7 @@ def test_a_message_that_names_no_job_is_dropped(office: Any) -> None:
     job = office.accept()
     for message in JUNK:
         office.rooms.delivery.deliver(message)
-        office.rooms.delivery.give_up(message)
+        office.rooms.sweep.give_up(message)
     assert office.job(job).state == "accepted"
     assert office.mails() == []
 
@@ -117,10 +117,10 @@ def test_a_lost_message_costs_minutes_and_no_scan(office: Any) -> None:
     """R04, R06: the sweep wakes what is due, once, and not before it is."""
     job = office.accept()
     assert office.messages() != []
-    assert office.rooms.delivery.sweep() == 0
+    assert office.rooms.sweep.run() == 0
     office.clock.advance(minutes=2)
-    assert office.rooms.delivery.sweep() == 1
-    assert office.rooms.delivery.sweep() == 0
+    assert office.rooms.sweep.run() == 1
+    assert office.rooms.sweep.run() == 0
     [message] = office.messages()
     office.rooms.delivery.deliver(message)
     assert office.job(job).state == "sent"
@@ -134,7 +134,7 @@ def test_a_sweep_costs_what_is_due_and_not_what_was_sent(office: Any) -> None:
     waiting = office.accept()
     assert len(office.due()) == 1
     office.clock.advance(minutes=2)
-    assert office.rooms.delivery.sweep() == 1
+    assert office.rooms.sweep.run() == 1
     office.deliver(waiting)
     assert office.due() == []
 
@@ -143,7 +143,7 @@ def test_a_poisoned_message_leaves_its_job_to_the_sweep(office: Any) -> None:
     """R09, R10: the queue gives up, the job does not."""
     job = office.accept()
     office.messages()
-    office.rooms.delivery.give_up(f"{job.device_id}/{job.manifest.id}")
+    office.rooms.sweep.give_up(f"{job.device_id}/{job.manifest.id}")
     office.recover()
     assert office.job(job).state == "sent"
 
@@ -335,7 +335,7 @@ def test_the_queue_wakes_a_waiting_job_no_earlier_than_it_may_be_sent(office: An
     job = office.deliver(office.accept())
     assert office.messages() == [f"{job.device_id}/{job.manifest.id}"]  # the first one, from accepting
     office.clock.advance(seconds=119)
-    assert office.rooms.delivery.sweep() == 0
+    assert office.rooms.sweep.run() == 0
     office.recover()
     assert office.job(job).state == "sent"
 

@@ -11,6 +11,7 @@ from shared import faults
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
 
 ROW = "guesses"
+_IPV4_PREFIX, _IPV6_PREFIX = 24, 48
 WINDOW = timedelta(minutes=5)
 WRONG_PER_NETWORK = 20
 """Wrong codes per window from one /24 (IPv4) or /48 (IPv6)."""
@@ -60,14 +61,28 @@ class Guesses:
     def _counters(self, address: str) -> list[tuple[str, int]]:
         window = str(int(self._clock().timestamp() // WINDOW.total_seconds()))
         return [
-            (key("guesses", window, _network(address)), WRONG_PER_NETWORK),
+            (key("guesses", window, network_of(address)), WRONG_PER_NETWORK),
             (key("guesses", window, "all"), WRONG_IN_ALL),
         ]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Return the network that ``address`` is in, as the counters know it: its /24, or its /48.
+
+    Proxies write an address bare, with a port (``203.0.113.7:50123``), or as ``[2001:db8::1]:50123``; a dual-stack
+    socket writes IPv4 as ``::ffff:203.0.113.7``. All spellings of one address are one network. What is no address
+    is ``unknown``, and everybody who is unknown shares one counter.
+    """
+    bare = address.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
         return "unknown"
-    return str(ipaddress.ip_network(f"{address}/{24 if parsed.version == 4 else 48}", strict=False).network_address)  # noqa: PLR2004
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    prefix = _IPV4_PREFIX if parsed.version == 4 else _IPV6_PREFIX  # noqa: PLR2004
+    return str(ipaddress.ip_network((parsed, prefix), strict=False).network_address)

@@ -1,7 +1,7 @@
-"""The short code that a person types when he cannot scan the QR code.
+"""The short code that a person types where he cannot scan or paste.
 
 Eight letters of twenty without vowels (RFC 8628 section 6.1): no word arises by accident, and no
-letter is taken for a digit. 20^8 is 34.5 bits; guessing is limited by :mod:`shared.handoffs.guesses`.
+letter is taken for a digit. 20^8 is 34.5 bits; guessing is limited by :mod:`shared.short_codes.guesses`.
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@ import random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.handoffs import ALPHABET, CODE_LETTERS, normal_code
-from shared.handoffs.codes import new_code, shown
+from shared.short_codes import ALPHABET, CODE_LETTERS, new_code, normal_code, shown
 
 codes = st.text(ALPHABET, min_size=CODE_LETTERS, max_size=CODE_LETTERS)
 separators = st.text(" -\u2013\u2014_.\t", max_size=3)
