@@ -549,13 +549,22 @@ class Unexpected(OperatorMust):
 
 
 class TooLarge(DocumentRefused):
-    """Larger than the organisation's range can send. Params: ``limit`` (text, such as 3.0 MB)."""
+    """Larger than what can be sent. Params: ``limit`` (bytes, or a text such as 3.0 MB).
+
+    Where another permission range would take it, ``range`` and ``largest`` (bytes) say which and up to what size.
+    Where the mail service itself refused a size, ``refused`` is that size in bytes.
+    """
 
     reason = "too_large"
     status = 413
     title = N_("The scan is too large")
     detail = N_("At most {limit} can be sent with what your organisation has allowed.")
     remedy = N_("Scan fewer pages, in a lower resolution or in black and white.")
+    wider = N_(
+        "Scan fewer pages, in a lower resolution or in black and white. Or ask your administrator to allow "
+        "the range {range}: with it up to {largest} can be sent."
+    )
+    """The remedy where another range would take it."""
 
 
 class UnsupportedType(DocumentRefused):

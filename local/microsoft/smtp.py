@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ class Connection(SMTP):
 
     # aiosmtpd's own are too short for a token in one line (RFC 4954 section 4.5.3.1.1: 12288 octets).
     command_size_limit = 12288
+    command_size_limits = defaultdict(lambda: 12288)  # noqa: RUF012 - as aiosmtpd has it
     line_length_limit = 2 * _PIECE
 
     def __init__(self, submission: Submission, profile: Profile, lost: Callable[["Connection"], None]) -> None:
@@ -268,6 +270,9 @@ class Connection(SMTP):
         # In front, so that a message without a line is found to end too.
         received, searched, whole = bytearray(b"\r\n"), 0, True
         while (end := received.find(b"\r\n.\r\n", searched)) < 0:
+            if len(received) > self._limit() + 7:
+                whole = False
+                del received[:-4]
             searched = max(0, len(received) - 4)
             piece = await self._reader.read(_PIECE)
             if not piece:
@@ -276,9 +281,6 @@ class Connection(SMTP):
             received += piece
             if fault:
                 await self._troubled(fault)
-            if len(received) > self._limit() + 7:
-                whole, searched = False, 0
-                del received[:-4]
         if len(received) > end + 5:
             # More than the message came: nobody may speak now (no PIPELINING), so this smells of smuggling.
             self.abort()

@@ -128,9 +128,9 @@ class Api:
         }
         self._connection.call("PUT", "device/key", json=body)
 
-    def about(self) -> DeviceRecord:
+    def about(self, *, patience: float = PATIENCE) -> DeviceRecord:
         """Return the device's own record: group, organisation, consent, policy."""
-        return DeviceRecord.read(self._connection.call("GET", "device"))
+        return DeviceRecord.read(self._connection.call("GET", "device", patience=patience))
 
     # People
 
