@@ -115,7 +115,7 @@ def test_whatever_a_device_says_is_text(subject: str, name: str, text: str, kind
     body, file = parsed.iter_parts()
     assert (body.get_content_type(), file.get_content_type()) == ("text/plain", kind)
     assert file.get_filename() == file_name(name, kind, "scan")
-    assert file.get_filename().endswith((ENDINGS[kind], ".jpeg", ".tiff"))
+    assert str(file.get_filename()).endswith((ENDINGS[kind], ".jpeg", ".tiff"))
     assert file.get_content() == content
     assert re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "", body.get_content()) == re.sub(
         r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "", text
