@@ -122,7 +122,7 @@ def test_revoked_sessions_end_its_tokens(exchange: Exchange) -> None:
 def test_nothing_goes_without_tls_and_token(exchange: Exchange) -> None:
     """AUTH needs TLS, MAIL needs AUTH (530 5.7.57), and no password will do."""
     plain = exchange.connected(tls=False)
-    assert plain.docmd("AUTH", "XOAUTH2")[0] == 503
+    assert plain.docmd("AUTH", "XOAUTH2")[0] == 538
     client = exchange.connected()
     assert client.docmd("AUTH", "LOGIN")[0] == 504
     code, text = client.docmd("MAIL", f"FROM:<{ADELE}>")
