@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from shared.devices.rollover import Rollover
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
-    from shared.mail import Graph
+    from shared.identity.managed_identity import ManagedIdentity
+    from shared.mail import Graph, Mailboxes, Smtp, Transports
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
-    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention
+    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention, Slots, Sweep
     from shared.storage import Storage
     from shared.vault import Grant, Grants, KeepAlive, Renewals, Sealer
     from shared.vault.data_keys import DataKeys
@@ -89,11 +90,16 @@ class Services:
             from shared.vault.key_encryption import KeyFile
 
             return KeyFile(self.settings.vault_keys)
-        from shared.identity.managed_identity import ManagedIdentity
         from shared.vault.key_vault import KeyVault
 
-        identity = ManagedIdentity(self.settings.managed_identity_client_id)
-        return KeyVault(self.settings.key_encryption_key, identity.token, self.clock)
+        return KeyVault(self.settings.key_encryption_key, self.managed_identity.token, self.clock)
+
+    @cached_property
+    def managed_identity(self) -> ManagedIdentity:
+        """The identity that Azure gives this app."""
+        from shared.identity.managed_identity import ManagedIdentity
+
+        return ManagedIdentity(self.settings.managed_identity_client_id)
 
     @cached_property
     def data_keys(self) -> DataKeys:
@@ -120,8 +126,17 @@ class Services:
     def entra(self) -> Entra:
         """Entra ID."""
         from shared.identity import Entra
+        from shared.identity.client_assertion import ClientAssertion, FederatedAssertion
 
-        return Entra(self.settings.authority_url, self.settings.client_id, self.settings.client_certificate, self.clock)
+        told = self.settings
+        if told.client_certificate:
+            return Entra(
+                told.authority_url,
+                told.client_id,
+                ClientAssertion(told.client_id, told.client_certificate, self.clock),
+                self.clock,
+            )
+        return Entra(told.authority_url, told.client_id, FederatedAssertion(self.managed_identity.token), self.clock)
 
     @cached_property
     def authorizations(self) -> Authorizations:
@@ -288,6 +303,36 @@ class Services:
         return Graph(self.settings.graph_url, self.clock)
 
     @cached_property
+    def mailboxes(self) -> Mailboxes:
+        """Whose mailbox a token is for."""
+        from shared.mail import Mailboxes
+
+        return Mailboxes(self.graph, self.clock)
+
+    @cached_property
+    def transports(self) -> Transports:
+        """The ways out, and the choice between them."""
+        from shared.mail import GraphDraft, GraphSend, Transports
+        from shared.organisations import RANGES
+
+        drafts = GraphDraft(self.graph, time.sleep)
+        return Transports(GraphSend(self.graph), drafts, self.exchange_smtp, RANGES.values())
+
+    @cached_property
+    def exchange_smtp(self) -> Smtp:
+        """Exchange Online's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("exchange-smtp", self.settings.smtp_host, self.settings.public_url, self.clock)
+
+    @cached_property
+    def outlook_smtp(self) -> Smtp:
+        """Outlook.com's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("outlook-smtp", self.settings.outlook_smtp_host, self.settings.public_url, self.clock)
+
+    @cached_property
     def people(self) -> People:
         """The people of device groups."""
         from shared.people import People
@@ -308,7 +353,7 @@ class Services:
         """Where a person's things lie."""
         from shared.privacy import Traces
 
-        return Traces(self.storage.table("traces"))
+        return Traces(self.storage.table("traces"), self.storage.table("jobs"))
 
     @cached_property
     def erasure(self) -> Erasure:
@@ -331,7 +376,7 @@ class Services:
         """What is stored about a person."""
         from shared.privacy import Overviews
 
-        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices)
+        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices, self.organisations)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -359,7 +404,7 @@ class Services:
         """How long jobs live."""
         from shared.scans import Retention
 
-        return Retention(self.jobs, self.announcements, self.storage.blobs("documents"), self.clock)
+        return Retention(self.jobs, self.announcements, self.slots, self.storage.blobs("documents"), self.clock)
 
     @cached_property
     def acceptance(self) -> Acceptance:
@@ -379,7 +424,7 @@ class Services:
     @cached_property
     def delivery(self) -> Delivery:
         """Delivering scans."""
-        from shared.scans import Delivery
+        from shared.scans import Claims, Delivery
 
         return Delivery(
             self.jobs,
@@ -387,10 +432,27 @@ class Services:
             self.storage.queue("deliveries"),
             self.grants,
             self.organisations,
-            self.graph,
+            self.mailboxes,
+            self.transports,
+            self.slots,
+            Claims(self.jobs, self.slots, self.organisations, self.clock),
             self.clock,
             self._below,
         )
+
+    @cached_property
+    def slots(self) -> Slots:
+        """Mails that are about to leave."""
+        from shared.scans import Slots
+
+        return Slots(self.storage.table("jobs"), self.clock)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """What nobody else wakes."""
+        from shared.scans import Sweep
+
+        return Sweep(self.jobs, self.storage.queue("deliveries"), self.clock)
 
     @cached_property
     def pages(self) -> Pages:

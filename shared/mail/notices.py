@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared import faults, texts
-from shared.mail.graph import Graph, TokenRejected
+from shared.mail.graph import Graph
 from shared.mail.message import Message
+from shared.mail.transport import TokenRejected
 
 
 class Notices:

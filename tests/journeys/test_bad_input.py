@@ -38,7 +38,7 @@ def ask(world: Any, method: str, path: str, **given: Any) -> requests.Response:
 
 def token_of(printer: Any) -> dict[str, str]:
     """The printer's own header."""
-    return {"Authorization": f"Bearer {printer._connection._bearer()}"}
+    return {"Authorization": f"Bearer {printer.connection.tokens.token()[0]}"}
 
 
 def problem(answer: requests.Response, *statuses: int) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def filled(path: str, value: str) -> str:
 def test_without_a_good_token_nobody_comes_in(world: Any) -> None:
     """D10, D17, A10: no token, junk, a forged one, another audience, an expired one: 401 at every route."""
     printer = world.printer()
-    good = printer._connection._bearer()
+    good = printer.connection.tokens.token()[0]
     claims = jwt.decode(good, options={"verify_signature": False})
     header = jwt.get_unverified_header(good)
     key = world.rooms.tokens._key
@@ -106,7 +106,7 @@ def test_an_expired_token_is_361_and_a_removed_printer_is_out_at_once(world: Any
     for method, path in guarded:
         body = problem(ask(world, method, filled(path, str(uuid.uuid4())), headers=headers, json={}), 401)
         assert (body["reason"], body["code"]) == ("device_token_expired", 361)
-    printer._connection.forget_token()
+    printer.connection.tokens.forget()
     headers = token_of(printer)
     assert ask(world, "GET", "/api/v1/device", headers=headers).status_code == 200
     world.rooms.devices.revoke(CONTOSO, printer.enrolment.device_id)

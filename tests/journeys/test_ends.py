@@ -11,9 +11,9 @@ import pytest
 
 from local.microsoft.directory import Account
 from local.person import Page
-from local.printer.device import Device
 from tests.leaks import assert_nothing_leaked, found_in, logged, secrets_of
 from tests.scans.conftest import CONTOSO, pin
+from to_my_email import Api
 
 ADELE = "contoso/adele"
 NEEDS = '{"access_token": {"acrs": {"essential": true, "value": "c1"}}}'
@@ -25,7 +25,7 @@ class Office:
     """The world with Adele signed in at a printer, a while ago. ``told`` is what the panel and the browser saw."""
 
     world: Any
-    printer: Device
+    printer: Api
     told: list[str] = field(default_factory=list)
 
     def sign_in(self) -> Page:
@@ -209,7 +209,7 @@ def test_our_own_credential_is_nobodys_fault(office: Office) -> None:
     assert office.user().status == "ready"
     office.world.cloud.register(registered)
     office.world.clock.advance(hours=1)
-    office.world.rooms.delivery.sweep()
+    office.world.rooms.sweep.run()
     office.world.deliver()
     assert office.printer.scan(job.id).state == "sent"
 

@@ -18,7 +18,8 @@ from local.microsoft.server import running
 from local.tls import Tls
 from shared import faults
 from shared.mail import Graph, Mailbox, Message, TokenRejected
-from shared.mail.graph import LONGEST_WAIT, REQUEST_LIMIT
+from shared.mail.graph.client import REQUEST_LIMIT
+from shared.mail.graph.refusals import LONGEST_WAIT
 from tests.mail.graph_wire import GraphWire, graph_wire
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
