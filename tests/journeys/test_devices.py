@@ -235,7 +235,7 @@ def test_every_route_takes_a_bound_token_only_with_its_proof(world: Any) -> None
     told = requests.get(
         f"{world.url}/api/v1/device", headers={"Authorization": f"DPoP {token}", "DPoP": stale}, timeout=10
     )
-    assert (told.status_code, told.json()["reason"]) == (401, "dpop_nonce_required")
+    assert (told.status_code, told.json()["reason"]) == (401, "use_dpop_nonce")
     assert 'DPoP error="use_dpop_nonce"' in told.headers["WWW-Authenticate"]
     again = printer.dpop("GET", "/api/v1/device", token=token, nonce=told.headers["DPoP-Nonce"])
     headers = {"Authorization": f"DPoP {token}", "DPoP": again}
