@@ -58,7 +58,7 @@ def test_a_bound_token_is_no_bearer_token(bound: Printer) -> None:
     for proofs in ([], [bound.dpop("GET", PATH, token=token)]):
         with pytest.raises(faults.DeviceTokenInvalid):
             use(bound, token, *proofs, scheme="Bearer")
-    with pytest.raises(faults.DpopProofInvalid):
+    with pytest.raises(faults.InvalidDpopProof):
         use(bound, token)
 
 
@@ -139,7 +139,7 @@ INVALID: dict[str, Bend] = {
 def test_a_proof_that_is_not_right_opens_nothing(bound: Printer, bend: Bend) -> None:
     """D06, D12, A05, A06: method, address, token, key, kind and signature are all looked at (section 4.3)."""
     token = bound_token(bound)
-    with pytest.raises(faults.DpopProofInvalid):
+    with pytest.raises(faults.InvalidDpopProof):
         use(bound, token, bend(bound, token))
 
 
@@ -160,7 +160,7 @@ def test_a_proof_that_is_not_right_gives_no_token(bound: Printer, name: str) -> 
 def test_two_proofs_are_none(bound: Printer) -> None:
     """RFC 9449 section 4.3: there is not more than one header, at either place."""
     token = bound_token(bound)
-    with pytest.raises(faults.DpopProofInvalid):
+    with pytest.raises(faults.InvalidDpopProof):
         use(bound, token, *(bound.dpop("GET", PATH, token=token) for _ in range(2)))
     with pytest.raises(TokenRefused):
         give(bound, *(bound.dpop("POST", ENDPOINT) for _ in range(2)))
@@ -185,7 +185,7 @@ def test_one_address_has_several_spellings(bound: Printer, spelled: Callable[[st
 def test_without_a_fresh_nonce_it_is_told_to_take_one(bound: Printer, nonce: object) -> None:
     """D08: RFC 9449 sections 8 and 9: the error names the remedy, at both places."""
     token = bound_token(bound)
-    with pytest.raises(faults.DpopNonceRequired):
+    with pytest.raises(faults.UseDpopNonce):
         use(bound, token, bound.dpop("GET", PATH, token=token, nonce=nonce))
     with pytest.raises(TokenRefused) as refused:
         give(bound, bound.dpop("POST", ENDPOINT, nonce=nonce))
@@ -198,7 +198,7 @@ def test_a_proof_lives_as_long_as_its_nonce(rooms: Services, printer: Printer, c
     token = bound_token(printer)
     proof = printer.dpop("GET", PATH, token=token, iat=int(clock().timestamp()) + 360)
     clock.advance(minutes=6)
-    with pytest.raises(faults.DpopNonceRequired):
+    with pytest.raises(faults.UseDpopNonce):
         use(printer, token, proof)
     assert use(printer, token, printer.dpop("GET", PATH, token=token, iat=4102444800)) == printer.id
 
@@ -215,7 +215,7 @@ def test_a_proof_is_good_once_on_every_instance(
     def replay(number: int) -> bool:
         try:
             instances[number % 2].tokens.device(f"DPoP {token}", Sent([proof], "GET", PATH))
-        except faults.DpopProofInvalid:
+        except faults.InvalidDpopProof:
             return False
         return True
 
@@ -235,7 +235,7 @@ def test_a_token_is_bound_to_the_key_of_the_assertion(settled: Services, bound: 
         give(bound, other.dpop("POST", ENDPOINT))
     assert refused.value.error == "invalid_dpop_proof"
     token = bound_token(bound)
-    with pytest.raises(faults.DpopProofInvalid):
+    with pytest.raises(faults.InvalidDpopProof):
         use(bound, token, other.dpop("GET", PATH, token=token))
 
 
