@@ -549,13 +549,22 @@ class Unexpected(OperatorMust):
 
 
 class TooLarge(DocumentRefused):
-    """Larger than the organisation's range can send. Params: ``limit`` (text, such as 3.0 MB)."""
+    """Larger than what can be sent. Params: ``limit`` (bytes, or a text such as 3.0 MB).
+
+    Where another permission range would take it, ``range`` and ``largest`` (bytes) say which and up to what size.
+    Where the mail service itself refused a size, ``refused`` is that size in bytes.
+    """
 
     reason = "too_large"
     status = 413
     title = N_("The scan is too large")
     detail = N_("At most {limit} can be sent with what your organisation has allowed.")
     remedy = N_("Scan fewer pages, in a lower resolution or in black and white.")
+    wider = N_(
+        "Scan fewer pages, in a lower resolution or in black and white. Or ask your administrator to allow "
+        "the range {range}: with it up to {largest} can be sent."
+    )
+    """The remedy where another range would take it."""
 
 
 class UnsupportedType(DocumentRefused):
@@ -725,20 +734,20 @@ class DeviceTokenInvalid(RequestRefused):
     remedy = N_("Ask for a new token. If that fails, enrol the printer again.")
 
 
-class DpopProofInvalid(RequestRefused):
+class InvalidDpopProof(RequestRefused):
     """The token is bound to the device's key, and the request's DPoP proof does not show that key (RFC 9449, 7.1)."""
 
-    reason = "dpop_proof_invalid"
+    reason = "invalid_dpop_proof"
     status = 401
     title = N_("The proof of the request is not valid")
     detail = N_("This token needs a DPoP proof by the printer's key, made for this very request.")
     remedy = N_("Sign a new proof for each request.")
 
 
-class DpopNonceRequired(RequestRefused):
+class UseDpopNonce(RequestRefused):
     """The DPoP proof has no nonce of ours, or one that is too old; a fresh one is in DPoP-Nonce (RFC 9449, 9)."""
 
-    reason = "dpop_nonce_required"
+    reason = "use_dpop_nonce"
     status = 401
     title = N_("The proof of the request needs a fresh nonce")
     detail = N_("A new nonce is in the header DPoP-Nonce of this answer.")

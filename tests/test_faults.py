@@ -34,7 +34,7 @@ from tests.pages.outline import Outline
 DOC = Path(__file__).parent.parent / "docs" / "faults.md"
 LEAVES = list(leaves())
 EACH = pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.reason)
-PARAMS = {"limit": 3_000_000}
+PARAMS = {"limit": 3_000_000, "range": "send-large", "largest": 25_000_000}
 """Every placeholder that a text may have, with a value."""
 NO_CODE = {
     "mailbox_full",

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from .cloud import Cloud
 from .directory import Account
 from .graph import Graph
-from .mail import Attachment, GraphError, Message, file_attachment, message_of
+from .mail import GraphError, Message, file_attachment, message_of
 from .uploads import Uploads
 
 _BY_PROPERTY = re.compile(
@@ -64,7 +64,7 @@ class Drafts:
             Route(f"{one}/attachments", self._answering(self._attach), methods=["POST"]),
             Route(f"{one}/attachments", self._answering(self._attachments), methods=["GET"]),
             Route(f"{one}/attachments/createUploadSession", self._answering(self._begin_upload), methods=["POST"]),
-            Route(f"{one}/attachments/{{number:int}}", self._answering(self._detach), methods=["DELETE"]),
+            Route(f"{one}/attachments/{{attachment}}", self._answering(self._detach), methods=["DELETE"]),
             Route("/-/uploads/{token}", self._answering(self._uploads.put), methods=["PUT"]),
             Route("/-/uploads/{token}", self._answering(self._uploads.show), methods=["GET"]),
             Route("/-/uploads/{token}", self._answering(self._uploads.cancel), methods=["DELETE"]),
@@ -135,23 +135,23 @@ class Drafts:
         attachment = file_attachment(json.loads(await self._graph.limited_body(request, account)))
         self._graph.require_size(draft.message.travelling_size + attachment.size * 4 / 3, account)
         draft.message.attachments.append(attachment)
-        return JSONResponse({"id": str(len(draft.message.attachments)), "name": attachment.name}, 201)
+        return JSONResponse({"id": attachment.id, "name": attachment.name}, 201)
 
     async def _attachments(self, request: Request) -> Response:
         draft = self._named(request, self._allowed(request))
         listed = [
             # Exchange counts its own properties of an attachment with it.
-            {"id": str(number), "name": attachment.name, "size": attachment.size + 185}
-            for number, attachment in enumerate(draft.message.attachments, 1)
+            {"id": attachment.id, "name": attachment.name, "size": attachment.size + 185}
+            for attachment in draft.message.attachments
         ]
         return JSONResponse({"value": listed})
 
     async def _detach(self, request: Request) -> Response:
         draft = self._draft_named(request, self._allowed(request))
-        try:
-            del draft.message.attachments[request.path_params["number"] - 1]
-        except IndexError:
-            raise GraphError(404, "ErrorItemNotFound", "The attachment was not found.") from None
+        kept = [each for each in draft.message.attachments if each.id != request.path_params["attachment"]]
+        if len(kept) == len(draft.message.attachments):
+            raise GraphError(404, "ErrorItemNotFound", "The attachment was not found.")
+        draft.message.attachments = kept
         return Response(status_code=204)
 
     async def _begin_upload(self, request: Request) -> Response:
@@ -159,11 +159,7 @@ class Drafts:
         draft = self._draft_named(request, account)
         item = (await request.json())["AttachmentItem"]
 
-        def done(attachment: Attachment) -> int:
-            draft.message.attachments.append(attachment)
-            return len(draft.message.attachments)
-
-        answer = self._uploads.begin(request, account, draft.id, item, done)
+        answer = self._uploads.begin(request, account, draft.id, item, draft.message.attachments.append)
         self._graph.require_size(draft.message.travelling_size + int(item["size"]) * 4 / 3, account)
         return answer
 

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,6 +53,7 @@ class Attachment:
     """A file of a message."""
 
     def __init__(self, name: str, content_type: str, held: bytes | Spool) -> None:
+        self.id = f"AAMkA{secrets.token_urlsafe(24)}"
         self.name = name
         self.content_type = content_type
         self._held = held

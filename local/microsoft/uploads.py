@@ -38,7 +38,7 @@ class Upload:
     content_type: str
     size: int
     expires: str
-    done: Callable[[Attachment], int]
+    done: Callable[[Attachment], None]
     came: int = 0
     held: Spool = field(default_factory=Spool)
 
@@ -56,9 +56,9 @@ class Uploads:
         self._uploads: dict[str, Upload] = {}
 
     def begin(
-        self, request: Request, account: Account, draft: str, item: dict[str, Any], done: Callable[[Attachment], int]
+        self, request: Request, account: Account, draft: str, item: dict[str, Any], done: Callable[[Attachment], None]
     ) -> Response:
-        """Begin a session for ``item``; ``done`` takes the attachment and answers its number.
+        """Begin a session for ``item``; ``done`` takes the attachment.
 
         Raises:
             GraphError: too small or too large for a session.
@@ -97,8 +97,9 @@ class Uploads:
         if upload.came < upload.size:
             return JSONResponse(upload.progress())
         del self._uploads[token]
-        number = upload.done(Attachment(upload.name, upload.content_type, upload.held))
-        location = f"{base_of(request)}/v1.0/me/messages/{upload.draft}/attachments/{number}"
+        attachment = Attachment(upload.name, upload.content_type, upload.held)
+        upload.done(attachment)
+        location = f"{base_of(request)}/v1.0/me/messages/{upload.draft}/attachments/{attachment.id}"
         return Response(status_code=201, headers={"Location": location})
 
     async def show(self, request: Request) -> Response:

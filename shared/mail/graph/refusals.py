@@ -73,7 +73,8 @@ def refusal(answer: requests.Response, now: datetime, size: int = 0) -> faults.F
     leaf = known(answer)
     if leaf is None or answer.status_code == _THROTTLED:
         leaf = _BY_STATUS.get(answer.status_code, faults.Unexpected)
-        if answer.status_code >= requests.codes.server_error:
+        if answer.status_code >= requests.codes.server_error or answer.status_code < requests.codes.bad_request:
+            # An unexpected yes says as little as a trouble of Microsoft's own.
             leaf = faults.MicrosoftUnavailable
     params = {"limit": max(size - 1, 0), "refused": size} if leaf is faults.TooLarge else {}
     return leaf(

@@ -36,7 +36,7 @@ class GraphSend:
 
     def send(self, token: str, sender: Sender, message: Message, document: Document | None, draft: Draft) -> None:  # noqa: ARG002
         """Send as :meth:`shared.mail.transport.Transport.send` says; ``draft`` is left alone."""
-        attachments = [] if document is None else [{**attachment_fields(message), "contentBytes": ""}]
+        attachments = [] if document is None else [attachment_fields(message)]
         fields = {"message": {**message_fields(message, sender), "attachments": attachments}}
         body = body_of(fields, document)
         if len(body) > REQUEST_LIMIT:
