@@ -34,11 +34,6 @@ _BY_STATUS: dict[int, type[Fault]] = {
     405: faults.MethodNotAllowed,
     415: faults.UnsupportedMediaType,
 }
-_DPOP_ERRORS: dict[type[Fault], str] = {
-    faults.DpopProofInvalid: "invalid_dpop_proof",
-    faults.DpopNonceRequired: "use_dpop_nonce",
-}
-"""RFC 9449 sections 7.1 and 9."""
 _LENGTH_NEEDED = {"POST", "PUT", "PATCH"}
 
 log = logging.getLogger(__name__)
@@ -197,8 +192,8 @@ def _challenge(request: Request, fault: Fault) -> str:
 
     RFC 6750 section 3.1: who sent no token is told of no error in it.
     """
-    if error := _DPOP_ERRORS.get(type(fault)):
-        return f'Bearer, DPoP error="{error}", algs="ES256"'
+    if isinstance(fault, faults.InvalidDpopProof | faults.UseDpopNonce):  # their reasons are RFC 9449's errors
+        return f'Bearer, DPoP error="{fault.reason}", algs="ES256"'
     wrong = ' error="invalid_token"' if "authorization" in request.headers else ""
     if request.headers.get("authorization", "").lower().startswith("dpop "):
         return f'Bearer, DPoP{wrong}, algs="ES256"'

@@ -150,12 +150,9 @@ def _first_login(story: Story, device: Client, run_dir: Path) -> None:
         facts.append(f"{status.status}, code {status.code}")
 
     def scan_the_code(begun: Invitation) -> None:
-        with (
-            story.step(f"She scans the QR code ({begun.user_code}) and signs in") as facts,
-            Person(bundle(run_dir)) as her,
-        ):
+        what = f"She scans the QR code ({begun.user_code}) and signs in"
+        with story.step(what) as facts, Person(bundle(run_dir)) as her:
             facts.append(f"“{her.walk(begun.verification_uri_complete, PERSON).title}”")
-        print("         The panel waits …", flush=True)
 
     def is_this_you(account: str) -> bool:
         with story.step("The panel asks: is this you?") as facts:

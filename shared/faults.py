@@ -734,20 +734,20 @@ class DeviceTokenInvalid(RequestRefused):
     remedy = N_("Ask for a new token. If that fails, enrol the printer again.")
 
 
-class DpopProofInvalid(RequestRefused):
+class InvalidDpopProof(RequestRefused):
     """The token is bound to the device's key, and the request's DPoP proof does not show that key (RFC 9449, 7.1)."""
 
-    reason = "dpop_proof_invalid"
+    reason = "invalid_dpop_proof"
     status = 401
     title = N_("The proof of the request is not valid")
     detail = N_("This token needs a DPoP proof by the printer's key, made for this very request.")
     remedy = N_("Sign a new proof for each request.")
 
 
-class DpopNonceRequired(RequestRefused):
+class UseDpopNonce(RequestRefused):
     """The DPoP proof has no nonce of ours, or one that is too old; a fresh one is in DPoP-Nonce (RFC 9449, 9)."""
 
-    reason = "dpop_nonce_required"
+    reason = "use_dpop_nonce"
     status = 401
     title = N_("The proof of the request needs a fresh nonce")
     detail = N_("A new nonce is in the header DPoP-Nonce of this answer.")

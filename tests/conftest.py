@@ -249,5 +249,5 @@ def world(rooms: Services, clock: Clock, microsoft: Microsoft, tls: Tls, tmp_pat
     """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own."""
     url = rooms.settings.public_url
     with ExitStack() as closing:
-        closing.enter_context(local_app.running(rooms, port=int(url.rpartition(":")[2]), poll=None))
+        closing.enter_context(local_app.running(rooms, port=int(url.rpartition(":")[2]), queue=False))
         yield World(rooms, clock, url, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing)

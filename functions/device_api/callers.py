@@ -28,7 +28,7 @@ def calling_device(request: Request, response: Response) -> Device:
 
     Raises:
         DeviceTokenInvalid, DeviceTokenExpired, DevicePending: it may not come in.
-        DpopProofInvalid, DpopNonceRequired: its token is bound, and this request is not proven.
+        InvalidDpopProof, UseDpopNonce: its token is bound, and this request is not proven.
         TooManyRequests: it had all the requests of its window.
     """
     rooms, sent = rooms_of(request), sent_by(request)

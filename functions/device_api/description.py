@@ -41,9 +41,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    problem = bodies.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs"))
-    schemas["Problem"] = problem
+    schemas["Problem"] = bodies.Problem.model_json_schema()
+    schemas.update(_hoisted(document))
     components["securitySchemes"] = _SCHEMES
     for path, operation in _operations(document):
         resource = path.split("/")[3]
@@ -61,6 +60,24 @@ def describe(app: FastAPI) -> dict[str, Any]:
             )
         operation["responses"] = dict(sorted(responses.items()))
     return document
+
+
+def _hoisted(node: Any) -> dict[str, Any]:
+    """Take the definitions out of schemas that stand in place, and let references to them lead to the components.
+
+    A schema that pydantic makes alone keeps its parts in ``$defs`` and refers to them from the root of the document,
+    which is another one here.
+    """
+    found: dict[str, Any] = {}
+    if isinstance(node, dict):
+        found |= node.pop("$defs", {})
+        if isinstance(reference := node.get("$ref"), str):
+            node["$ref"] = reference.replace("#/$defs/", "#/components/schemas/")
+    for part in list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else ():
+        found |= _hoisted(part)
+    for part in list(found.values()):
+        found |= _hoisted(part)
+    return found
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

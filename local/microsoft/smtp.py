@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ class Connection(SMTP):
 
     # aiosmtpd's own are too short for a token in one line (RFC 4954 section 4.5.3.1.1: 12288 octets).
     command_size_limit = 12288
+    command_size_limits = defaultdict(lambda: 12288)  # noqa: RUF012 - as aiosmtpd has it
     line_length_limit = 2 * _PIECE
 
     def __init__(self, submission: Submission, profile: Profile, lost: Callable[["Connection"], None]) -> None:
@@ -119,7 +121,10 @@ class Connection(SMTP):
         await self.push("500 5.3.3 Unrecognized command")
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
-        """Say what is offered: AUTH only under TLS (RFC 4954 section 4)."""
+        """Say what is offered: AUTH only under TLS (RFC 4954 section 4).
+
+        Without STARTTLS it is offered in the clear, as somebody between the two would who wants the token.
+        """
         secure = self._tls_protocol is not None
         fault = self._step("smtp_ehlo_tls" if secure else "smtp_ehlo")
         if await self._troubled(fault):
@@ -132,8 +137,10 @@ class Connection(SMTP):
         self.session.host_name, self.session.extended_smtp = hostname, True
         offered = [f"{self.hostname} Hello [127.0.0.1]", f"SIZE {self._submission.advertised_size}"]
         offered += ["DSN", "ENHANCEDSTATUSCODES"]
-        if fault is None:
-            offered.append("AUTH LOGIN XOAUTH2" if secure else "STARTTLS")
+        if secure is (fault is None):
+            offered.append("AUTH LOGIN XOAUTH2")
+        elif not secure:
+            offered.append("STARTTLS")
         offered += ["8BITMIME"]
         for line in offered:
             await self.push(f"250-{line}")
@@ -157,7 +164,11 @@ class Connection(SMTP):
         https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
         """
         mechanism, _, initial = (arg or "").partition(" ")
-        if self._tls_protocol is None or self._account:
+        if self._tls_protocol is None:
+            self._step("smtp_auth")
+            await self.push("538 5.7.11 Encryption required for requested authentication mechanism")
+            return
+        if self._account:
             await self.push("503 5.5.1 Bad sequence of commands")
             return
         if mechanism.upper() != "XOAUTH2":
@@ -268,6 +279,9 @@ class Connection(SMTP):
         # In front, so that a message without a line is found to end too.
         received, searched, whole = bytearray(b"\r\n"), 0, True
         while (end := received.find(b"\r\n.\r\n", searched)) < 0:
+            if len(received) > self._limit() + 7:
+                whole = False
+                del received[:-4]
             searched = max(0, len(received) - 4)
             piece = await self._reader.read(_PIECE)
             if not piece:
@@ -276,9 +290,6 @@ class Connection(SMTP):
             received += piece
             if fault:
                 await self._troubled(fault)
-            if len(received) > self._limit() + 7:
-                whole, searched = False, 0
-                del received[:-4]
         if len(received) > end + 5:
             # More than the message came: nobody may speak now (no PIPELINING), so this smells of smuggling.
             self.abort()

@@ -111,7 +111,7 @@ class Panel:
         return _json(await run_in_threadpool(enrol, self._device, ticket))
 
     def _about(self, _: Request) -> Response:
-        return _json(self._device.about())
+        return _json(self._device.api.about(patience=0))
 
     # People
 

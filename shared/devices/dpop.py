@@ -23,7 +23,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class DpopRefused(Exception):
-    """A proof that proves nothing, in RFC 9449's words.
+    """A proof that proves nothing, in RFC 9449's words; they are the reasons of our faults, too.
 
     Args:
         error: ``invalid_dpop_proof`` (section 5), or ``use_dpop_nonce`` (sections 8 and 9): the same again with the

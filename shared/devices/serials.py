@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,15 +69,16 @@ class Serials:
         """Take a serial number from the list; one that is not on it is fine."""
         self._devices.delete(key("serials", tid), _place(serial))
 
-    def listed(self, tid: str) -> Iterator[str]:
-        """Yield the serial numbers on the list."""
-        for row in self._devices.query(key("serials", tid), after=key("serial", ""), before=key("serial", "~")):
-            yield str(row["serial"])
+    def listed(self, tid: str) -> list[str]:
+        """Return the serial numbers on the list, in order."""
+        rows = self._devices.query(key("serials", tid), after=key("serial", ""), before=key("serial", "~"))
+        return sorted(str(row["serial"]) for row in rows)
 
     def may_enrol(self, tid: str, serial: str) -> bool:
         """Say whether a printer with this serial number may enrol. Both rows are read, whatever the first says."""
         listed = self._devices.get(key("serials", tid), _place(serial)) is not None
-        return listed or not self.enforced(tid)
+        enforced = self.enforced(tid)
+        return listed or not enforced
 
     def refuse(self, tid: str, ticket_id: str, refusal: Refusal) -> None:
         """Write down whom the list refused: one row for a ticket and serial number, however often it tries."""

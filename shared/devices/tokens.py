@@ -154,7 +154,7 @@ class Tokens:
 
         Raises:
             DeviceTokenInvalid, DeviceTokenExpired, DevicePending: it may not come in.
-            DpopProofInvalid, DpopNonceRequired: the token is bound, and the request is not proven.
+            InvalidDpopProof, UseDpopNonce: the token is bound, and the request is not proven.
             TooManyRequests: the device had all the requests of its window.
         """
         scheme, _, token = (authorization or "").partition(" ")
@@ -197,13 +197,12 @@ class Tokens:
         try:
             shown = proven(sent, self._issuer, self._nonces.fresh, token=token)
             if shown.jkt != jkt:
-                raise faults.DpopProofInvalid("another key")
+                raise faults.InvalidDpopProof("another key")
             self._once.use(device.id, "dpop", shown.jti)
         except DpopRefused as error:
-            fault = faults.DpopNonceRequired if error.error == "use_dpop_nonce" else faults.DpopProofInvalid
-            raise fault(str(error)) from error
+            raise faults.BY_REASON[error.error](str(error)) from error
         except UsedBefore as error:
-            raise faults.DpopProofInvalid(str(error)) from error
+            raise faults.InvalidDpopProof(str(error)) from error
 
     def _signed(self, device: Device, jkt: str, *, bound: bool) -> str:
         import jwt

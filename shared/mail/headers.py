@@ -14,9 +14,11 @@ from urllib.parse import quote
 
 FOLD = "\r\n "
 _SHORT = 60
-"""Characters of a value that is written as it is, and of a piece of a file name."""
+"""Characters of a value that is written as it is."""
 _WORD_BYTES = 42
 """UTF-8 in one encoded-word, which may be 75 characters long (RFC 2047 section 2): 12 are its frame."""
+_NAME_BYTES = 18
+"""UTF-8 in one piece of a file name: three characters each, in a line of 78 with the longest parameter's name."""
 # RFC 5321 section 4.1.2: Dot-string and Domain, both ASCII. No quoted local part, and nothing but letters, digits
 # and hyphens in the domain: neither needs quoting anywhere.
 _ADDRESS = re.compile(
@@ -48,8 +50,8 @@ def attachment(name: str) -> str:
     """Return the value of Content-Disposition with a file name: as it is, or in pieces (RFC 2231 section 4)."""
     if len(name) <= _SHORT and _PLAIN_NAME.fullmatch(name):
         return f'attachment;{FOLD}filename="{name}"'
-    # A character is at most 12 octets here, and is never split: each piece is decoded alone by some readers.
-    pieces = [quote(piece, safe="") for piece in _pieces(name, _SHORT // 3)]
+    # No character is split: each piece is decoded alone by some readers.
+    pieces = [quote(piece, safe="") for piece in _pieces(name, _NAME_BYTES)]
     parameters = [f"filename*0*=utf-8''{pieces[0]}", *(f"filename*{n}*={each}" for n, each in enumerate(pieces[1:], 1))]
     return f"attachment;{FOLD}" + f";{FOLD}".join(parameters)
 

@@ -33,6 +33,7 @@ class DeviceApi:
     def __init__(self) -> None:
         self.url = ""
         self.jwk: dict[str, str] = {}
+        self.next_jwk: dict[str, str] = {}
         self.enrolment_request: dict[str, Any] = {}
         self.device_id = str(uuid.uuid4())
         self.nonces: set[str] = set()
@@ -48,6 +49,8 @@ class DeviceApi:
         self.scans: dict[str, dict[str, Any]] = {}
         self.documents: dict[str, bytes] = {}
         self.ticks = 0
+        self.comes = ""
+        self.stumble: set[str] = set()
 
     def refuse(self, method: str, path: str, response: Response) -> None:
         """Answer the next such request with this instead; several queue up."""
@@ -66,11 +69,16 @@ class DeviceApi:
     @property
     def app(self) -> Starlette:
         """The API as an ASGI app."""
-        calls = [
+        return Starlette(routes=[Mount("/api/v1", routes=self.routes())])
+
+    def routes(self) -> list[Route | Mount]:
+        """The calls, below ``/api/v1``."""
+        calls: list[Route | Mount] = [
             Route("/nonce", self._answer(self._nonce)),
             Route("/enrolments", self._answer(self._enrol), methods=["POST"]),
             Route("/token", self._answer(self._token), methods=["POST"]),
             Route("/device", self._answer(self._device)),
+            Route("/device/key", self._answer(self._change_key), methods=["PUT"]),
             Route("/users/{id}", self._answer(self._user)),
             Route("/scans", self._answer(self._submit), methods=["POST"]),
             Route("/scans", self._answer(self._history)),
@@ -84,7 +92,7 @@ class DeviceApi:
                 Route(f"/{kind}/{{id}}", self._answer(self._cancel), methods=["DELETE"]),
                 Route(f"/{kind}/{{id}}/confirm", self._answer(self._confirm), methods=["POST"]),
             ]
-        return Starlette(routes=[Mount("/api/v1", routes=calls)])
+        return calls
 
     def _answer(self, handler: Any) -> Any:
         async def endpoint(request: Request) -> Response:
@@ -108,12 +116,12 @@ class DeviceApi:
         self.nonces.add(nonce)
         return JSONResponse({"nonce": nonce, "expires_in": 300})
 
-    def _signed(self, token: str, typ: str) -> dict[str, Any]:
+    def _signed(self, token: str, typ: str, jwk: dict[str, str] | None = None) -> dict[str, Any]:
         assert jwt.get_unverified_header(token)["typ"] == typ
         # The nonce says how old it is; a printer's clock says nothing.
         options: Any = {"verify_exp": False, "verify_iat": False}
         claims = jwt.decode(
-            token, jwt.PyJWK(self.jwk, "ES256"), algorithms=["ES256"], audience=self.url, options=options
+            token, jwt.PyJWK(jwk or self.jwk, "ES256"), algorithms=["ES256"], audience=self.url, options=options
         )
         self.nonces.remove(claims["nonce"])
         return claims
@@ -157,6 +165,14 @@ class DeviceApi:
             }
         )
 
+    async def _change_key(self, request: Request) -> Response:
+        body = await request.json()
+        old = self._signed(body["old_proof"], "key-rollover+jwt")
+        self.next_jwk = body["jwk"]
+        self.nonces.add(old["nonce"])
+        assert self._signed(body["new_proof"], "key-rollover+jwt", self.next_jwk) == old
+        return Response(status_code=204)
+
     async def _user(self, request: Request) -> Response:
         return JSONResponse(self.users.get(request.path_params["id"], {"status": "sign_in_required", "code": 370}))
 
@@ -165,6 +181,8 @@ class DeviceApi:
         approval_id = str(uuid.uuid4())
         link = f"{self.url}/s/{approval_id}"
         self.approvals[approval_id] = {"status": "pending", "interval": 1, "request": body}
+        if self.comes:
+            self.approvals[approval_id] |= {"status": "confirm", "account_hint": self.comes}
         invitation = {
             "id": approval_id,
             "status": "pending",
@@ -200,26 +218,26 @@ class DeviceApi:
         async with request.form() as form:
             manifest = json.loads(await form["manifest"].read())  # type: ignore[union-attr]
             document = await form["document"].read()  # type: ignore[union-attr]
+        if manifest["id"] in self.stumble:
+            return problem(500, "unexpected")
         assert manifest["document"]["sha256"] == hashlib.sha256(document).hexdigest()
         assert manifest["document"]["size"] == len(document)
         scan_id = manifest["id"]
         self.documents[scan_id] = document
-        stamp = "2026-11-23T09:00:00Z"
-        self.scans.setdefault(
-            scan_id,
-            {
-                "id": scan_id,
-                "kind": manifest["kind"],
-                "state": "accepted",
-                "attempts": 0,
-                "created_at": stamp,
-                "updated_at": stamp,
-            },
-        )
+        self.scans.setdefault(scan_id, self.new_scan(manifest))
         return JSONResponse(self.scans[scan_id], 202)
 
+    @staticmethod
+    def new_scan(manifest: dict[str, Any]) -> dict[str, Any]:
+        """The scan of a manifest at its beginning."""
+        stamp = "2026-11-23T09:00:00Z"
+        members = {"id": manifest["id"], "kind": manifest["kind"], "state": "accepted", "attempts": 0}
+        return members | {"created_at": stamp, "updated_at": stamp}
+
     async def _scan(self, request: Request) -> Response:
-        scan = self.scans[request.path_params["id"]]
+        scan = self.scans.get(request.path_params["id"])
+        if scan is None:
+            return problem(404, "not_found")
         if scan["state"] == "accepted":
             self.move(scan["id"], "sending")
         elif scan["state"] not in FINAL_STATES:
@@ -227,6 +245,8 @@ class DeviceApi:
         return JSONResponse(scan)
 
     async def _cancel_scan(self, request: Request) -> Response:
+        if request.path_params["id"] not in self.scans:
+            return problem(404, "not_found")
         self.move(request.path_params["id"], "cancelled")
         return Response(status_code=204)
 

@@ -1,5 +1,6 @@
 """Client assertions: one honest one gives one token, and nothing else gives any."""
 
+import base64
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.devices import TokenRefused
+from shared.devices.keys import DECOY
 from shared.services import Services
 from tests.devices.conftest import Build
 from tests.devices.printer import CONTOSO, GONE, Printer, by_hand, request_of
@@ -279,3 +281,50 @@ def test_unknown_foreign_and_revoked_devices_hear_the_same(honest: Printer) -> N
             honest.rooms.tokens.give(request_of(INVALID[name](honest)))
         heard.add((refused.value.error, refused.value.description))
     assert len(heard) == 1
+
+
+def test_every_refusal_costs_the_same(rooms: Services, printer: Printer, caplog: pytest.LogCaptureFixture) -> None:
+    """D14: one row is read for an unknown, a revoked and a wrongly signed device: none returns earlier than another."""
+    printer.enrol()
+    gone = Printer(rooms)
+    gone.enrol()
+    rooms.devices.revoke(CONTOSO, gone.id)
+    nobody = str(uuid.UUID(int=1))
+    asked = {
+        "unknown": printer.assertion(iss=nobody, sub=nobody),
+        "another key": printer.assertion(key=STRANGER),
+        "revoked": gone.assertion(key=STRANGER),
+        "revoked, with its own key": gone.assertion(),
+    }
+    with caplog.at_level("INFO", logger="azure.core.pipeline.policies.http_logging_policy"):
+        for assertion in asked.values():
+            refusal(printer, assertion)
+    calls = [
+        record.getMessage().split("'")[1].partition("(")[0]
+        for record in caplog.records
+        if "Request URL" in record.getMessage()
+    ]
+    assert len(calls) == len(asked)
+    assert len({call.rpartition("/")[2] for call in calls}) == 1
+
+
+@pytest.mark.parametrize("kid", ["../../dev/null", "' or 1 eq 1", "https://elsewhere.example/key", ""])
+def test_a_kid_leads_nowhere(rooms: Services, printer: Printer, kid: str) -> None:
+    """A05, D12: the key is the device's own, whatever the header says: it lets no stranger in, and keeps nobody out."""
+    printer.enrol()
+    assert refusal(printer, printer.assertion(key=STRANGER, headers={"kid": kid})) == "invalid_client"
+    assert rooms.tokens.give(request_of(printer.assertion(headers={"kid": kid})))
+
+
+def test_whoever_holds_the_decoy_is_nobody(honest: Printer) -> None:
+    """D14: the key that is looked at where there is none is a published one, and lets nobody in."""
+    scalar = int.from_bytes(base64.urlsafe_b64decode("870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE="))
+    published = ec.derive_private_key(scalar, ec.SECP256R1())
+    assert Printer(honest.rooms, published).jwk == DECOY
+    nobody = str(uuid.UUID(int=1))
+    for assertion in (
+        honest.assertion(key=published),
+        honest.assertion(key=published, iss=nobody, sub=nobody),
+        honest.assertion(key=published, iss=str(uuid.UUID(int=0)), sub=str(uuid.UUID(int=0))),
+    ):
+        assert refusal(honest, assertion) == "invalid_client"

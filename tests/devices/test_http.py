@@ -19,7 +19,7 @@ BASIC = "Basic " + base64.b64encode(b"client:secret").decode()
 @pytest.fixture(scope="module")
 def api(settled: Services) -> Iterator[str]:
     """The device API's address."""
-    with local_app.running(settled, poll=None) as port:
+    with local_app.running(settled, queue=False) as port:
         yield f"http://127.0.0.1:{port}/api/v1"
 
 

@@ -20,9 +20,8 @@ def secrets_of(world: Any, printer: Any) -> set[str]:
     state = world.cloud.state
     settings = world.rooms.settings
     keys = {settings.data_storage.partition("AccountKey=")[2].partition(";")[0], settings.client_certificate[64:128]}
-    return {*state.access_tokens, *state.refresh_tokens, *state.codes, printer.connection.tokens.token()[0], *keys} - {
-        ""
-    }
+    token, _ = printer.connection.tokens.token()
+    return {*state.access_tokens, *state.refresh_tokens, *state.codes, token, *keys} - {""}
 
 
 def scan(world: Any, printer: Any) -> Any:

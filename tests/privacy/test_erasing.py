@@ -37,6 +37,21 @@ def test_what_was_announced_and_not_yet_stored_goes_a_little_later(desk: Desk) -
     assert desk.traces() == []
 
 
+def test_what_begins_afterwards_is_left_alone(desk: Desk) -> None:
+    """R19: who comes back within the quarter of an hour scans on, and the timer takes nothing of it away."""
+    desk.rooms.erasure.erase(CONTOSO, ADELE)
+    desk.clock.advance(minutes=1)
+    sign_in(desk)
+    later = desk.scan()
+    desk.clock.advance(minutes=16)
+    assert desk.rooms.erasure.settle() == 1
+    kept = desk.job(later)
+    assert kept is not None
+    assert (kept.state, kept.oid) == ("accepted", ADELE)
+    assert desk.traces() == [later.blob]
+    assert desk.rooms.grants.get(CONTOSO, ADELE) is not None
+
+
 def test_the_tombstone_stands_for_a_quarter_of_an_hour(desk: Desk) -> None:
     """R19: a first login from before may still come; until it cannot, it finds itself erased."""
     sign_in(desk)
@@ -127,7 +142,7 @@ def test_one_broken_row_holds_nobody_up(desk: Desk, caplog: pytest.LogCaptureFix
     for oid in (ADELE, BEN):
         desk.rooms.erasure.erase(CONTOSO, oid)
     desk.rooms.storage.table("traces").put(
-        key(CONTOSO, ADELE), key("job", "x"), {"oid": ADELE, "parts": "canary, no JSON", "since": desk.clock()}
+        key(CONTOSO, ADELE), key("pin", "x"), {"oid": ADELE, "parts": "canary, no JSON", "since": desk.clock()}
     )
     desk.clock.advance(minutes=16)
     assert desk.rooms.erasure.settle() == 1

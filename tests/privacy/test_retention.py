@@ -60,6 +60,7 @@ def test_an_end_is_kept_without_a_name(desk: Desk, state: str) -> None:
     assert (kept.state, kept.reason, kept.oid) == (state, job.reason, "")
     assert (kept.manifest.user, kept.manifest.title, kept.manifest.name, kept.manifest.sha256) == ("", "", "", "")
     assert desk.documents() == set()
+    assert {announced.oid for announced in desk.rooms.announcements.before(desk.clock(), 10)} == {""}
     assert desk.rooms.retention.anonymise(ADELE, trace) == "nothing"
 
 

@@ -128,9 +128,9 @@ class Api:
         }
         self._connection.call("PUT", "device/key", json=body)
 
-    def about(self) -> DeviceRecord:
+    def about(self, *, patience: float = PATIENCE) -> DeviceRecord:
         """Return the device's own record: group, organisation, consent, policy."""
-        return DeviceRecord.read(self._connection.call("GET", "device"))
+        return DeviceRecord.read(self._connection.call("GET", "device", patience=patience))
 
     # People
 
@@ -250,7 +250,7 @@ class Server:
 def _offered(ask: Callable[[], Any]) -> Any:
     try:
         return ask()
-    except Refused as refusal:
+    except (Refused, UnexpectedAnswer) as refusal:
         if refusal.status != _NOT_FOUND:
             raise
         missing = NotAvailable(

@@ -138,7 +138,7 @@ class Tokens:
         headers: dict[str, str] = {}
         if self._dpop:
             self._proof_key = key
-            self._dpop_nonce = self._dpop_nonce or nonce
+            self._dpop_nonce = nonce  # younger than whatever an answer brought
             headers["DPoP"] = self._proof("POST", f"{self._service}/api/v1/token")
         answer = self._post(form, headers)
         if not isinstance(answer, Mapping):
