@@ -105,7 +105,7 @@ class QueueDoor:
 
     def _take(self) -> list[QueueMessage]:
         pages = self._queue.receive_messages(messages_per_page=self._rules.batch, visibility_timeout=HIDDEN).by_page()
-        return list(next(pages))
+        return list(next(pages, []))
 
     def _bring_safely(self, message: QueueMessage) -> None:
         try:

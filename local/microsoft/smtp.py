@@ -121,7 +121,10 @@ class Connection(SMTP):
         await self.push("500 5.3.3 Unrecognized command")
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
-        """Say what is offered: AUTH only under TLS (RFC 4954 section 4)."""
+        """Say what is offered: AUTH only under TLS (RFC 4954 section 4).
+
+        Without STARTTLS it is offered in the clear, as somebody between the two would who wants the token.
+        """
         secure = self._tls_protocol is not None
         fault = self._step("smtp_ehlo_tls" if secure else "smtp_ehlo")
         if await self._troubled(fault):
@@ -134,8 +137,10 @@ class Connection(SMTP):
         self.session.host_name, self.session.extended_smtp = hostname, True
         offered = [f"{self.hostname} Hello [127.0.0.1]", f"SIZE {self._submission.advertised_size}"]
         offered += ["DSN", "ENHANCEDSTATUSCODES"]
-        if fault is None:
-            offered.append("AUTH LOGIN XOAUTH2" if secure else "STARTTLS")
+        if secure is (fault is None):
+            offered.append("AUTH LOGIN XOAUTH2")
+        elif not secure:
+            offered.append("STARTTLS")
         offered += ["8BITMIME"]
         for line in offered:
             await self.push(f"250-{line}")
@@ -159,7 +164,11 @@ class Connection(SMTP):
         https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
         """
         mechanism, _, initial = (arg or "").partition(" ")
-        if self._tls_protocol is None or self._account:
+        if self._tls_protocol is None:
+            self._step("smtp_auth")
+            await self.push("538 5.7.11 Encryption required for requested authentication mechanism")
+            return
+        if self._account:
             await self.push("503 5.5.1 Bad sequence of commands")
             return
         if mechanism.upper() != "XOAUTH2":

@@ -30,8 +30,8 @@ At the steps of an SMTP dialogue (``smtp_connect`` to ``smtp_quit``, see :mod:`.
 ==================================  =====================================================  =========
 reply                               the reply in ``message`` (``smtp_replies`` has          no
                                     Exchange's)
-missing                             EHLO without STARTTLS (at smtp_ehlo) or without AUTH    no
-                                    (at smtp_ehlo_tls)
+missing                             EHLO with AUTH instead of STARTTLS (at smtp_ehlo), or    no
+                                    without AUTH (at smtp_ehlo_tls)
 wrong_host                          the certificate of another host (at smtp_starttls)      no
 cut, cut_after_applying             the connection aborted instead of the reply;            no, yes
                                     at smtp_body: in the midst of the message

@@ -143,13 +143,14 @@ def _head(meant: Meant, boundary: str) -> bytes:
     lines = [f"{name}: {headers.unstructured(value) if name == 'Subject' else value}" for name, value in meant.headers]
     lines += [f'Content-Type: multipart/mixed;{headers.FOLD}boundary="{boundary}"', ""]
     lines += [f"--{boundary}", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", ""]
-    head = "\r\n".join(lines).encode("ascii") + _base64(memoryview(meant.text.encode()))
+    # That it is ASCII is seen when it is read back.
+    head = "\r\n".join(lines).encode() + _base64(memoryview(meant.text.encode()))
     if meant.attachment is None:
         return head
     name, kind = meant.attachment
     lines = [f"--{boundary}", f"Content-Type: {kind}", "Content-Transfer-Encoding: base64"]
     lines += [f"Content-Disposition: {headers.attachment(name)}", "", ""]
-    return head + "\r\n".join(lines).encode("ascii")
+    return head + "\r\n".join(lines).encode()
 
 
 def _text(text: str) -> str:

@@ -88,21 +88,22 @@ class Smtp:
             TokenRejected: as there; its ``lasting`` says what a second one means.
             Fault: as there, and what the document raises while it is read; nothing was sent then.
         """
-        mail = Mime(sender, message, document, self._domain, self._clock())
-        with self._connected() as server:
-            limit = _announced_limit(server)
-            if limit and mail.size > limit:
-                raise faults.TooLarge("smtp SIZE", limit=largest_document(limit - mail.overhead))
-            # A mailbox may take less than the server announces, and says so without a number.
-            known = [largest_document(DEFAULT_LIMIT - mail.overhead), document.size - 1 if document else 0]
-            dialogue = _Dialogue(server, room=min(known))
-            dialogue.authenticate(sender.address, token)
-            dialogue.say("mail", f"MAIL FROM:<{sender.address}> SIZE={mail.size}", _OK)
-            dialogue.say("rcpt", f"RCPT TO:<{sender.address}>", _OK)
-            dialogue.say("data", "DATA", _SEND_IT)
-            for piece in mail.chunks():
-                server.send(stuffed(piece))
-            dialogue.finish(self._patience)
+        with _nothing_sent():
+            mail = Mime(sender, message, document, self._domain, self._clock())
+            with self._connected() as server:
+                limit = _announced_limit(server)
+                if limit and mail.size > limit:
+                    raise faults.TooLarge("smtp SIZE", limit=largest_document(limit - mail.overhead))
+                # A mailbox may take less than the server announces, and says so without a number.
+                known = [largest_document(DEFAULT_LIMIT - mail.overhead), document.size - 1 if document else 0]
+                dialogue = _Dialogue(server, room=min(known))
+                dialogue.authenticate(sender.address, token)
+                dialogue.say("mail", f"MAIL FROM:<{sender.address}> SIZE={mail.size}", _OK)
+                dialogue.say("rcpt", f"RCPT TO:<{sender.address}>", _OK)
+                dialogue.say("data", "DATA", _SEND_IT)
+                for piece in mail.chunks():
+                    server.send(stuffed(piece))
+                dialogue.finish(self._patience)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -112,7 +113,7 @@ class Smtp:
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
-        """Hold a connection under TLS. What breaks inside the block was before the final dot, or is a fault already."""
+        """Hold a connection under TLS."""
         server = smtplib.SMTP(timeout=self._patience.reply, local_hostname=self._domain)
         timer = Timer(self._patience.whole, lambda: _hang_up(server))
         timer.daemon = True
@@ -120,13 +121,6 @@ class Smtp:
         try:
             self._begin(server)
             yield server
-        except (faults.Fault, TokenRejected):
-            raise
-        except (OSError, smtplib.SMTPException) as error:
-            # Only the type: the texts of both can quote the server, and that can quote addresses.
-            raise faults.NoConnection(f"smtp {type(error).__name__}", retry_after=30) from None
-        except Exception as error:  # noqa: BLE001  (a bug of ours, and still: nothing was sent)
-            raise faults.Unexpected(f"smtp {type(error).__name__}") from None
         finally:
             timer.cancel()
             # No QUIT where something went wrong: a mail that is half there is dropped with its connection.
@@ -188,6 +182,20 @@ class _Dialogue:
             # The mail is theirs already; a goodbye gives its place among the mailbox's connections back at once.
             sock.settimeout(min(patience.reply, GOODBYE_SECONDS))
             self._server.quit()
+
+
+@contextmanager
+def _nothing_sent() -> Iterator[None]:
+    """Say what broke before the final dot; what breaks after it is a fault when it comes here."""
+    try:
+        yield
+    except (faults.Fault, TokenRejected):
+        raise
+    except (OSError, smtplib.SMTPException) as error:
+        # Only the type: the texts of both can quote the server, and that can quote addresses.
+        raise faults.NoConnection(f"smtp {type(error).__name__}", retry_after=30) from None
+    except Exception as error:  # noqa: BLE001  (a bug of ours, and still: nothing was sent)
+        raise faults.Unexpected(f"smtp {type(error).__name__}") from None
 
 
 def stuffed(lines: bytes) -> bytes:

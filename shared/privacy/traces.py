@@ -67,7 +67,7 @@ class Traces:
 
     def has_any(self, tid: str, oid: str) -> bool:
         """Say whether a person has any trace at all."""
-        return any(True for _ in self._table.query(key(tid, oid), limit=1))
+        return any(True for kind in (PIN, HANDOFF, JOB) for _ in self.of(tid, oid, kind, limit=1))
 
     def people(self, tid: str) -> list[str]:
         """Return the object ids of everybody in a tenant who has a trace."""

@@ -169,8 +169,8 @@ class Delivery:
             token = self._grants.access_token(job.tid, job.oid, scopes, refused=token, claims=rejected.claims)
             try:
                 return self._asking(job, use, token)
-            except TokenRejected:
-                raise faults.MicrosoftUnavailable("a fresh token was rejected") from None
+            except TokenRejected as again:
+                raise again.lasting("a fresh token was rejected") from None
 
     def _asking(self, job: Job, use: Callable[[str], Result], token: str) -> Result:
         """Ask Microsoft; a pause that it asks for holds for the mailbox and for all workers (R40)."""
@@ -185,16 +185,19 @@ class Delivery:
         return self._mailboxes.of(job.tid, job.oid, token)
 
     def _hand_over(self, attempt: _Attempt, transport: Transport, token: str, sender: Sender) -> None:
-        job = attempt.job
+        job, again = attempt.job, bool(attempt.rows)
         message, document = compose(job), StoredDocument(self._documents, job)
         document.begin()
-        if not attempt.rows:
+        if not again:
             until = self._clock() + _longest(transport, document.size)
             attempt.rows = self._slots.take(job, transport.slots, verified=transport.verified, until=until)
             attempt.verified = transport.verified
-        draft = Draft(job.draft, look=job.look, remember=lambda made: self._remember(attempt, made))
+        draft = Draft(job.draft, look=job.look or again, remember=lambda made: self._remember(attempt, made))
         try:
             transport.send(token, sender, message, document, draft)
+        except faults.TooLarge as fault:
+            self._organisations.refused(job.tid, document.size, fault.params.get("limit"))
+            raise
         except (faults.Fault, TokenRejected, TakenOver):
             raise
         except Exception as error:
@@ -218,8 +221,6 @@ class Delivery:
         log.warning("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, fault)
         if isinstance(fault, faults.ConsentWithdrawn) and not self._organisations.withdraw(job.tid):
             fault = faults.MicrosoftUnavailable("a fresh consent settles", retry_after=60)
-        if isinstance(fault, faults.TooLarge):
-            self._organisations.refused(job.tid, job.manifest.size, fault.params.get("limit"))
         match fault.action:
             case Action.RETRY:
                 self._wait(attempt, fault)

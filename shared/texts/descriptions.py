@@ -31,7 +31,8 @@ def describe(fault: Fault | type[Fault], language: str, /, **params: str | int) 
     for name in ("limit", "largest"):
         if isinstance(number := known.get(name), int):
             known[name] = size(number, language)
-    remedy = fault.wider if isinstance(fault, TooLarge) and "range" in known else fault.remedy
+    leaf = fault if isinstance(fault, type) else type(fault)
+    remedy = leaf.wider if issubclass(leaf, TooLarge) and "range" in known else leaf.remedy
     return Texts(
         title=say(fault.title, language, **known),
         detail=say(fault.detail, language, **known),

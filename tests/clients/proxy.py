@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ class Proxy:
         cuts: how many connections are still to be cut so.
         carried: bytes that went towards the server, in all.
         down: whether every connection is closed at once.
+        stop_at: bytes in all after which nothing more is carried, and the line stays silent, or None.
     """
 
     upstream: tuple[str, int]
@@ -29,6 +31,7 @@ class Proxy:
     cuts: int = 1_000_000
     carried: int = 0
     down: bool = False
+    stop_at: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, client: socket.socket) -> None:
@@ -45,6 +48,8 @@ class Proxy:
             while piece := client.recv(_PIECE):
                 if self.down:
                     break
+                while self.stop_at is not None and self.carried >= self.stop_at:
+                    time.sleep(0.02)
                 if self._to_lose(piece):
                     losing.set()
                 with self._lock:

@@ -164,3 +164,33 @@ def test_language_goes_with_every_call(device: Client, service: DeviceApi) -> No
     service.languages.clear()
     device.about()
     assert set(service.languages) == {"be"}
+
+
+def test_waiting_is_seldom(device: Client, service: DeviceApi, time: Time) -> None:
+    """A job on which nothing happens is asked for ever more seldom, and waiting ends when it was to end."""
+    manifest = make_manifest(PDF, name="scan.pdf", media_type="application/pdf", user_id="adele")
+    scan = device.api.submit(manifest, PDF)
+    for _ in range(100):
+        service.refuse("GET", f"scans/{scan.id}", JSONResponse(service.scans[scan.id]))
+    assert device.wait(scan, timeout=300).state == "accepted"
+    assert time.slept == [2, 4, 8, 16, 32, 60, 60, 60, 58]
+
+
+def test_waiting_sits_out_an_outage(device: Client, service: DeviceApi) -> None:
+    """A service that is away for a while in the midst of a wait changes nothing about its end."""
+    manifest = make_manifest(PDF, name="scan.pdf", media_type="application/pdf", user_id="adele")
+    scan = device.api.submit(manifest, PDF)
+    for _ in range(12):
+        service.refuse("GET", f"scans/{scan.id}", problem(503, "storage_unavailable"))
+    assert device.wait(scan, timeout=300).state == "sent"
+
+
+def test_held_scan_is_not_waited_for(device: Client, service: DeviceApi) -> None:
+    """What only a person moves on is given back at once."""
+    manifest = make_manifest(PDF, name="scan.pdf", media_type="application/pdf", user_id="adele")
+    scan = device.api.submit(manifest, PDF)
+    service.refuse(
+        "GET", f"scans/{scan.id}", JSONResponse(service.scans[scan.id] | {"state": "held", "updated_at": "x"})
+    )
+    assert device.wait(scan).state == "held"
+    assert service.count("GET", f"scans/{scan.id}") == 1

@@ -49,6 +49,7 @@ class DeviceApi:
         self.scans: dict[str, dict[str, Any]] = {}
         self.documents: dict[str, bytes] = {}
         self.ticks = 0
+        self.comes = ""
         self.stumble: set[str] = set()
 
     def refuse(self, method: str, path: str, response: Response) -> None:
@@ -180,6 +181,8 @@ class DeviceApi:
         approval_id = str(uuid.uuid4())
         link = f"{self.url}/s/{approval_id}"
         self.approvals[approval_id] = {"status": "pending", "interval": 1, "request": body}
+        if self.comes:
+            self.approvals[approval_id] |= {"status": "confirm", "account_hint": self.comes}
         invitation = {
             "id": approval_id,
             "status": "pending",

@@ -25,6 +25,7 @@ class UploadApi(DeviceApi):
         self.storage_url = f"http://{self._blobs.primary_hostname}"
         self.sas_life = timedelta(minutes=10)
         self.addresses = 0
+        self.proxy: Any = None
         self.manifests: dict[str, dict[str, Any]] = {}
         self.blobs: dict[str, str] = {}
 

@@ -106,6 +106,7 @@ PERSON = {
         lambda office: office.world.cloud.revoke_refresh_tokens(ADELE), 370, "sign_in_revoked", "user"
     ),
     "another factor": End(entra(50076), 370, "interaction_required", "user"),
+    "password expired": End(entra(50055), 370, "interaction_required", "user"),
     "factor to be registered": End(entra(50079), 370, "interaction_required", "user"),
     "idle for 91 days": End(lambda office: office.world.clock.advance(days=91), 361, "sign_in_expired", "user"),
     "sign-in frequency": End(entra(70043), 361, "sign_in_expired", "user"),
@@ -119,6 +120,7 @@ ADMINISTRATOR = {
     "disabled": End(account(disabled=True), 370, "account_disabled", "admin", account(disabled=False)),
     "deleted": End(account(deleted=True), 370, "account_disabled", "admin", account(deleted=False)),
     "Conditional Access": End(account(blocked=True), 370, "blocked_by_policy", "admin", account(blocked=False)),
+    "locked": End(entra(50053), 370, "account_disabled", "admin"),
     "device state": End(entra(53000), 370, "blocked_by_policy", "admin"),
     "not assigned": End(entra(50105), 370, "not_assigned", "admin"),
 }

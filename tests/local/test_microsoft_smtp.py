@@ -3,9 +3,10 @@
 import base64
 import smtplib
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ class Exchange:
         return client
 
 
-def xoauth2(user: str, token: str) -> Callable[[bytes | None], str]:
+def xoauth2(user: str, token: str) -> Any:
     """What smtplib asks for the string of XOAUTH2; to an error's challenge it answers nothing."""
     return lambda challenge=None: "" if challenge else f"user={user}\x01auth=Bearer {token}\x01\x01"
 
@@ -121,7 +122,7 @@ def test_revoked_sessions_end_its_tokens(exchange: Exchange) -> None:
 def test_nothing_goes_without_tls_and_token(exchange: Exchange) -> None:
     """AUTH needs TLS, MAIL needs AUTH (530 5.7.57), and no password will do."""
     plain = exchange.connected(tls=False)
-    assert plain.docmd("AUTH", "XOAUTH2")[0] == 503
+    assert plain.docmd("AUTH", "XOAUTH2")[0] == 538
     client = exchange.connected()
     assert client.docmd("AUTH", "LOGIN")[0] == 504
     code, text = client.docmd("MAIL", f"FROM:<{ADELE}>")
@@ -138,7 +139,7 @@ def test_nobody_sends_as_another(exchange: Exchange, envelope: str, header: str)
     with pytest.raises(smtplib.SMTPDataError) as met:
         client.sendmail(envelope, [ADELE], MAIL.replace(f"From: {ADELE}", f"From: {header}" if header else "X-No: x"))
     assert met.value.smtp_code == 554
-    assert bytes(met.value.smtp_error).startswith(b"5.2.252 SendAsDenied")
+    assert b"5.2.252 SendAsDenied" in met.value.args[1]
 
 
 def test_it_goes_to_the_envelope(exchange: Exchange) -> None:

@@ -128,6 +128,16 @@ class Mailroom:
         return [f"{entry.method} {entry.where}" for entry in self.switchboard.journal()]
 
 
+def allow(cloud: Cloud) -> None:
+    """Let TOKEN be one of Adele's, with every permission that a transport asks for, for two days."""
+    adele = cloud.account(ACCOUNT)
+    scopes = frozenset({"Mail.Send", "User.Read", "Mail.ReadWrite"})
+    expires = cloud.clock() + timedelta(days=2)
+    cloud.keep_access_token(
+        AccessToken(TOKEN, "client", ACCOUNT, adele.tid, "https://graph.microsoft.com", scopes, expires)
+    )
+
+
 @pytest.fixture
 def still() -> Clock:
     """The time, standing still."""
@@ -138,19 +148,8 @@ def still() -> Clock:
 def room(still: Clock, tls: Tls, signing_keys: KeyRing) -> Iterator[Mailroom]:
     """A mailbox and the transports before it."""
     cloud = Cloud(clock=still, keys=signing_keys)
-    adele = cloud.account(ACCOUNT)
+    allow(cloud)
     cloud.change_account(ACCOUNT, message_limit=200 * 1024 * 1024)
-    cloud.keep_access_token(
-        AccessToken(
-            TOKEN,
-            "client",
-            ACCOUNT,
-            adele.tid,
-            "https://graph.microsoft.com",
-            frozenset({"Mail.Send", "User.Read", "Mail.ReadWrite"}),
-            still() + timedelta(days=2),
-        )
-    )
     switchboard = Switchboard(cloud)
     slept: list[float] = []
     with running(cloud, tls, switchboard=switchboard) as url:

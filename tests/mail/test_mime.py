@@ -115,7 +115,7 @@ def test_whatever_a_device_says_is_text(subject: str, name: str, text: str, kind
     body, file = parsed.iter_parts()
     assert (body.get_content_type(), file.get_content_type()) == ("text/plain", kind)
     assert file.get_filename() == file_name(name, kind, "scan")
-    assert file.get_filename().endswith((ENDINGS[kind], ".jpeg", ".tiff"))
+    assert str(file.get_filename()).endswith((ENDINGS[kind], ".jpeg", ".tiff"))
     assert file.get_content() == content
     assert re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "", body.get_content()) == re.sub(
         r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "", text
@@ -222,6 +222,13 @@ def test_a_job_has_one_message_id() -> None:
     assert b"\r\nMessage-ID: <33333333-0000-4000-8000-000000000000@scan.example.com>\r\n" in first
 
 
+@pytest.mark.parametrize("domain", ["x>\r\nBcc: e@x", "x>, <y", "x y", "ä", ""])
+def test_nothing_leaves_that_reads_otherwise(domain: str) -> None:
+    """F11, F13: what no encoder of ours guards, the service's own host name, is caught when the head is read back."""
+    with pytest.raises(faults.Unexpected):
+        Mime(SENDER, MESSAGE, Scan(), domain, NOW)
+
+
 def test_nobody_answers_it() -> None:
     """F16: an absence note or a rule that answers would otherwise write to the mailbox it is in."""
     parsed = read(mime())
@@ -298,6 +305,16 @@ def test_an_encoded_subject_is_short_words(text: str) -> None:
     """RFC 2047: words of at most 75 characters, in lines of at most 76, that say nothing but the text."""
     written = unstructured(text)
     assert all(len(line) <= 76 for line in written.split("\r\n"))
+    assert email.message_from_string(f"Subject: {written}\r\n\r\n", policy=policy.default)["Subject"] == text
+
+
+@pytest.mark.parametrize(
+    "text", ["=?utf-8?q?x?=", "a =?utf-8?b?DQpCY2M6IGVAeA==?= b", "=?", "a" * 61, "a  b", " a", "a "]
+)
+def test_what_looks_encoded_is_encoded(text: str) -> None:
+    """F01: the encoder does not rely on the cleaning before it."""
+    written = unstructured(text)
+    assert re.fullmatch(r"(=\?utf-8\?B\?[A-Za-z0-9+/=]+\?=(\r\n )?)+", written)
     assert email.message_from_string(f"Subject: {written}\r\n\r\n", policy=policy.default)["Subject"] == text
 
 

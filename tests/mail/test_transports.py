@@ -60,7 +60,7 @@ def test_the_policy_bounds_what_is_verified(policy: int, largest: int) -> None:
 
 @given(st.sampled_from(sorted(RANGES)), st.integers(0, 200_000_000), st.integers(0, 200_000_000))
 def test_choice_and_limit_agree(allowed: str, size: int, policy: int) -> None:
-    """F12: up to ``largest`` there is a transport, above it TooLarge says that limit, and any range that it names fits."""
+    """F12: up to ``largest`` there is a transport; above it TooLarge says it, and a range that it names fits."""
     decided = Policy(largest_verified=policy)
     largest = WHOLE.largest(RANGES[allowed], decided)
     if size <= largest:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.scans import Job, Manifest
+from shared.scans.jobs import due_row
 from shared.services import Services
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
@@ -31,13 +32,14 @@ class Desk:
         blob = str(uuid.uuid4())
         job = Job(PRINTER, manifest, CONTOSO, oid, "accepted", None, 0, now, now, None, blob, "", "Printer 2F", "")
         job = replace(job, **more)
+        job = replace(job, due=due_row(job.device_id, job.manifest.id, now))
         self.rooms.announcements.make(job)
         return job
 
     def store(self, job: Job) -> Job:
         """The other steps: the document, and the job."""
         self.put(job)
-        self.rooms.jobs.insert(job, due=self.clock())
+        self.rooms.jobs.insert(job)
         return job
 
     def put(self, job: Job) -> None:

@@ -142,7 +142,7 @@ def test_one_broken_row_holds_nobody_up(desk: Desk, caplog: pytest.LogCaptureFix
     for oid in (ADELE, BEN):
         desk.rooms.erasure.erase(CONTOSO, oid)
     desk.rooms.storage.table("traces").put(
-        key(CONTOSO, ADELE), key("job", "x"), {"oid": ADELE, "parts": "canary, no JSON", "since": desk.clock()}
+        key(CONTOSO, ADELE), key("pin", "x"), {"oid": ADELE, "parts": "canary, no JSON", "since": desk.clock()}
     )
     desk.clock.advance(minutes=16)
     assert desk.rooms.erasure.settle() == 1

@@ -35,6 +35,8 @@ def enrol(desk: Desk, tid: str, group: str) -> None:
             "locale": "en",
             "status": "active",
             "jwk": "{}",
+            "enrolled_at": desk.clock(),
+            "replaces": False,
         },
     )
 

@@ -1,11 +1,13 @@
 """Tokens of two resources in one grant: Graph's, and https://outlook.office.com's for SMTP, from one refresh token."""
 
 import json
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from shared import faults
+from shared.mail import Draft, Message, Sender
 from shared.mail.smtp import SCOPES as SMTP_SEND
 from tests.vault.conftest import SCOPES, TID, Staff
 
@@ -67,6 +69,16 @@ def test_workers_that_need_different_tokens_lose_none(large: Staff) -> None:
     assert large.asked(adele) == 2
     assert large.token(adele) == got[1]
     assert large.rooms.grants.access_token(TID, adele.oid, SMTP_SEND) == got[0]
+
+
+def test_exchange_takes_the_token(large: Staff) -> None:
+    """A consent to Graph's SMTP.Send, a sign-in for Graph, and a mail by SMTP: one chain."""
+    [adele] = large.hire(1)
+    token = large.rooms.grants.access_token(TID, adele.oid, SMTP_SEND)
+    draft = Draft("", look=False, remember=lambda _: None)
+    message = Message(str(uuid.uuid4()), "Scan", "text")
+    large.rooms.exchange_smtp.send(token, Sender(adele.oid, adele.address), message, None, draft)
+    assert len(large.microsoft.cloud.mailboxes.inbox(adele.key)) == 1
 
 
 def test_without_consent_to_smtp_graphs_token_stays(staff: Staff) -> None:

@@ -44,7 +44,7 @@ class Graph:
     def __init__(self, graph_url: str, clock: Callable[[], datetime]) -> None:
         self.url = graph_url
         self.clock = clock
-        self._session = OutboundSession()
+        self._session = OutboundSession(lambda: clock().timestamp())
 
     def me(self, token: str) -> Mailbox:
         """Return whose mailbox ``token`` is for.

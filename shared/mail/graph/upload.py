@@ -76,12 +76,16 @@ def _ranges(document: Document, position: int) -> Iterator[tuple[int, bytes]]:
         size += len(chunk)
         if size > document.size:
             raise faults.DocumentMismatch("size")
-        held += memoryview(chunk)[skipped:]
-        # A range that holds the last byte waits for the end of the document, and so for its proof.
-        while len(held) >= RANGE and start + RANGE < document.size:
-            yield start, bytes(memoryview(held)[:RANGE])
-            del held[:RANGE]
-            start += RANGE
+        rest = memoryview(chunk)[skipped:]
+        while rest:
+            place = RANGE - len(held)
+            held += rest[:place]
+            rest = rest[place:]
+            # A range that holds the last byte waits for the end of the document, and so for its proof.
+            if len(held) == RANGE and start + RANGE < document.size:
+                yield start, bytes(held)
+                held.clear()
+                start += RANGE
     if size != document.size:
         raise faults.DocumentMismatch("size")
     if held:

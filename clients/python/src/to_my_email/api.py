@@ -250,7 +250,7 @@ class Server:
 def _offered(ask: Callable[[], Any]) -> Any:
     try:
         return ask()
-    except Refused as refusal:
+    except (Refused, UnexpectedAnswer) as refusal:
         if refusal.status != _NOT_FOUND:
             raise
         missing = NotAvailable(
