@@ -1,7 +1,7 @@
 """Reads both registrations back and names every deviation.
 
-``python -m infra.entra.check --client-id ID --public-url URL --identity PRINCIPAL [--multi-tenant] [--mailbox ID]`` ends
-with 0 where there is none, with 1 and a line for each where there is, and with 2 where it could not look.
+``python -m infra.entra.check --client-id ID --public-url URL --identity PRINCIPAL [--multi-tenant] [--mailbox ID]``
+ends with 0 where there is none, with 1 and a line for each where there is, and with 2 where it could not look.
 """
 
 from __future__ import annotations
