@@ -10,4 +10,4 @@ def deliver(message: str) -> None:
 
 def give_up(message: str) -> None:
     """Say which scan the queue gave up on; its row and the sweep go on without the message."""
-    services().delivery.give_up(message)
+    services().sweep.give_up(message)

@@ -5,7 +5,7 @@ from shared.services import services
 
 def sweep() -> None:
     """Wake the scans that are due and made no progress."""
-    services().delivery.sweep()
+    services().sweep.run()
 
 
 def expire() -> None:

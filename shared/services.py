@@ -15,16 +15,18 @@ from shared import settings as settings_room
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.devices import Devices, Nonces, Tickets, Tokens
+    from shared.devices import Devices, Groups, Limits, Nonces, Serials, Tickets, Tokens
+    from shared.devices.enrolment import Enrolments
+    from shared.devices.rollover import Rollover
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
     from shared.identity.managed_identity import ManagedIdentity
-    from shared.mail import Graph, Mailboxes, Transports
+    from shared.mail import Graph, Mailboxes, Smtp, Transports
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
-    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention
+    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention, Slots, Sweep
     from shared.storage import Storage
     from shared.vault import Grant, Grants, KeepAlive, Renewals, Sealer
     from shared.vault.data_keys import DataKeys
@@ -226,27 +228,71 @@ class Services:
         """Enrolment tickets."""
         from shared.devices import Tickets
 
-        return Tickets(self.storage.table("tickets"), self.clock, self._random_bytes)
+        return Tickets(
+            self.storage.table("tickets"), self.settings.service_key, self.clock, self._random_bytes, self._below
+        )
 
     @cached_property
     def devices(self) -> Devices:
         """Enrolled printers."""
         from shared.devices import Devices
 
-        return Devices(self.storage.table("devices"), self.tickets, self.nonces, self.settings.public_url, self.clock)
+        return Devices(self.storage.table("devices"))
+
+    @cached_property
+    def serials(self) -> Serials:
+        """The serial numbers that organisations let enrol."""
+        from shared.devices import Serials
+
+        return Serials(self.storage.table("devices"), self.storage.table("tickets"), self.clock)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The rules of device groups."""
+        from shared.devices import Groups
+
+        return Groups(self.storage.table("devices"))
+
+    @cached_property
+    def enrolments(self) -> Enrolments:
+        """Enrolling printers."""
+        from shared.devices.enrolment import Enrolments
+
+        return Enrolments(self.devices, self.tickets, self.serials, self.nonces, self.settings.public_url, self.clock)
+
+    @cached_property
+    def rollover(self) -> Rollover:
+        """Replacing printers' keys."""
+        from shared.devices.rollover import Rollover
+
+        return Rollover(self.storage.table("devices"), self.nonces, self.settings.public_url, self.clock)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How much printers may ask for."""
+        from shared.devices import Limits
+
+        return Limits(self.storage.table("assertions"), self.settings.service_key, self.clock, self._below)
 
     @cached_property
     def tokens(self) -> Tokens:
         """Tokens of the device API."""
         from shared.devices import Tokens
+        from shared.devices.assertions import Assertions
+        from shared.devices.once import Once
 
         return Tokens(
             self.devices,
-            self.storage.table("assertions"),
+            Assertions(self.devices, self.rollover, self.nonces, self.settings.public_url),
+            self.rollover,
+            self.groups,
+            self.limits,
+            Once(self.storage.table("assertions"), self.clock),
             self.nonces,
             self.settings.public_url,
             self.settings.service_key,
             self.clock,
+            self._random_bytes,
         )
 
     @cached_property
@@ -266,10 +312,25 @@ class Services:
     @cached_property
     def transports(self) -> Transports:
         """The ways out, and the choice between them."""
-        from shared.mail import GraphSend, Transports
+        from shared.mail import GraphDraft, GraphSend, Transports
         from shared.organisations import RANGES
 
-        return Transports(GraphSend(self.graph), None, None, RANGES.values())
+        drafts = GraphDraft(self.graph, time.sleep)
+        return Transports(GraphSend(self.graph), drafts, self.exchange_smtp, RANGES.values())
+
+    @cached_property
+    def exchange_smtp(self) -> Smtp:
+        """Exchange Online's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("exchange-smtp", self.settings.smtp_host, self.settings.public_url, self.clock)
+
+    @cached_property
+    def outlook_smtp(self) -> Smtp:
+        """Outlook.com's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("outlook-smtp", self.settings.outlook_smtp_host, self.settings.public_url, self.clock)
 
     @cached_property
     def people(self) -> People:
@@ -292,7 +353,7 @@ class Services:
         """Where a person's things lie."""
         from shared.privacy import Traces
 
-        return Traces(self.storage.table("traces"))
+        return Traces(self.storage.table("traces"), self.storage.table("jobs"))
 
     @cached_property
     def erasure(self) -> Erasure:
@@ -315,7 +376,7 @@ class Services:
         """What is stored about a person."""
         from shared.privacy import Overviews
 
-        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices)
+        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices, self.organisations)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -343,7 +404,7 @@ class Services:
         """How long jobs live."""
         from shared.scans import Retention
 
-        return Retention(self.jobs, self.announcements, self.storage.blobs("documents"), self.clock)
+        return Retention(self.jobs, self.announcements, self.slots, self.storage.blobs("documents"), self.clock)
 
     @cached_property
     def acceptance(self) -> Acceptance:
@@ -363,7 +424,7 @@ class Services:
     @cached_property
     def delivery(self) -> Delivery:
         """Delivering scans."""
-        from shared.scans import Delivery
+        from shared.scans import Claims, Delivery
 
         return Delivery(
             self.jobs,
@@ -371,10 +432,27 @@ class Services:
             self.storage.queue("deliveries"),
             self.grants,
             self.organisations,
-            self.graph,
+            self.mailboxes,
+            self.transports,
+            self.slots,
+            Claims(self.jobs, self.slots, self.organisations, self.clock),
             self.clock,
             self._below,
         )
+
+    @cached_property
+    def slots(self) -> Slots:
+        """Mails that are about to leave."""
+        from shared.scans import Slots
+
+        return Slots(self.storage.table("jobs"), self.clock)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """What nobody else wakes."""
+        from shared.scans import Sweep
+
+        return Sweep(self.jobs, self.storage.queue("deliveries"), self.clock)
 
     @cached_property
     def pages(self) -> Pages:

@@ -14,6 +14,7 @@ KEY_BYTES = 32
 HIGHEST_PORT = 65535
 _ORIGIN = re.compile(r"(https?)://([a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,4}))?")
 _LOOPBACK = {"127.0.0.1", "localhost"}
+_HOST_AND_PORT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?:([1-9][0-9]{0,4})")
 _DEFAULT_PORTS = {("https", "443"), ("http", "80")}
 _KEY_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9-]+)?/keys/[a-z0-9-]{1,127}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -37,6 +38,10 @@ class Settings:
     data_storage: str
     authority_url: str
     graph_url: str
+    smtp_host: str
+    """``host:port`` of Exchange Online's submission server; spoken to over STARTTLS and nothing else."""
+    outlook_smtp_host: str
+    """The same of Outlook.com, for personal accounts."""
     client_id: str
     client_certificate: str
     """PEM: the private key and the certificate by which the app proves itself to Entra; or empty, and then the
@@ -82,6 +87,13 @@ class _Reader:
             good = safe and own_port
         if value and not good:
             self.problems.append(f"{name} must be an https origin without a path, such as https://scan.example.com")
+        return value
+
+    def host_and_port(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        parts = _HOST_AND_PORT.fullmatch(value)
+        if parts is None or int(parts[2]) > HIGHEST_PORT:
+            self.problems.append(f"{name} must be a host and a port, such as smtp.example.com:587")
         return value
 
     def environment(self) -> Literal["local", "production"]:
@@ -173,6 +185,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         data_storage=reader.text("DataStorage"),
         authority_url=reader.origin("AUTHORITY_URL", "https://login.microsoftonline.com"),
         graph_url=reader.origin("GRAPH_URL", "https://graph.microsoft.com"),
+        smtp_host=reader.host_and_port("SMTP_HOST", "smtp.office365.com:587"),
+        outlook_smtp_host=reader.host_and_port("OUTLOOK_SMTP_HOST", "smtp-mail.outlook.com:587"),
         client_id=reader.guid("CLIENT_ID"),
         client_certificate=reader.certificate("CLIENT_CERTIFICATE_FILE", needed=certificate_needed),
         service_key=reader.key("SERVICE_KEY", reader.text("SERVICE_KEY")),

@@ -91,6 +91,7 @@ def test_the_least_is_enough(environ: dict[str, str]) -> None:
         "https://login.microsoftonline.com",
         "https://graph.microsoft.com",
     )
+    assert (told.smtp_host, told.outlook_smtp_host) == ("smtp.office365.com:587", "smtp-mail.outlook.com:587")
     assert told.service_key == bytes(range(32))
     assert (told.key_encryption_key, told.managed_identity_client_id) == (KEY_URL, IDENTITY)
     assert (told.former_service_key, told.vault_keys) == (b"", ())
@@ -113,6 +114,8 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
         "DataStorage": " ",
         "AUTHORITY_URL": "http://login.example.com",
         "GRAPH_URL": "ftp://graph.example.com",
+        "SMTP_HOST": "smtp.example.com",
+        "OUTLOOK_SMTP_HOST": "https://smtp.example.com:587",
         "CLIENT_ID": "no guid",
         "CLIENT_CERTIFICATE_FILE": str(private(tmp_path / "client.pem", "no pem")),
         "SERVICE_KEY": "c2hvcnQ",
@@ -133,6 +136,31 @@ def test_a_value_is_never_repeated(values: dict[str, str]) -> None:
     assert "canary" not in "\n".join(told)
     assert set(names(told)) <= set(all_settings())
     assert set(values) - {"DataStorage"} <= set(names(told))
+
+
+@pytest.mark.parametrize("name", ["SMTP_HOST", "OUTLOOK_SMTP_HOST"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "smtp.example.com",
+        "smtp.example.com:0",
+        "smtp.example.com:65536",
+        "smtp.example.com:587 ",
+        "smtp:587/x",
+        ":587",
+        "smtp://smtp.example.com:587",
+        "SMTP.example.com:587",
+        "user@smtp.example.com:587",
+        "smtp.example.com:587\nx",
+    ],
+)
+def test_a_mail_server_is_a_host_and_a_port(environ: dict[str, str], name: str, value: str) -> None:
+    """No scheme and no path, because there is nothing to choose: it is always STARTTLS. Any host is taken."""
+    told = {**environ, name: value}
+    if value != value.strip():
+        assert getattr(read(told), name.lower()) == value.strip()
+    else:
+        assert names(problems(told)) == [name]
 
 
 @pytest.mark.parametrize("name", ["PUBLIC_URL", "AUTHORITY_URL", "GRAPH_URL"])
@@ -368,6 +396,8 @@ def test_the_page_tells_the_defaults(environ: dict[str, str]) -> None:
         "ENVIRONMENT": told.environment,
         "AUTHORITY_URL": told.authority_url,
         "GRAPH_URL": told.graph_url,
+        "SMTP_HOST": told.smtp_host,
+        "OUTLOOK_SMTP_HOST": told.outlook_smtp_host,
     }
     for name, section in sections().items():
         expected = f"Default: `{defaults[name]}`." if name in defaults else "Needed."

@@ -16,7 +16,7 @@ from functions.device_api.callers import ById, Caller, Rooms, known_id
 from functions.device_api.enrolment import KINDS
 from functions.device_api.handoffs import about
 from shared import faults
-from shared.devices import Device
+from shared.devices import Device, Use
 from shared.scans import CURSOR, FINAL, Job, Manifest
 
 LONGEST_WAIT = 20
@@ -63,6 +63,7 @@ async def scan(request: Request, rooms: Rooms, device: Caller) -> bodies.ScanSta
         document = form.get("document")
         if not isinstance(document, UploadFile):
             raise faults.InvalidRequest("document")
+        await run_in_threadpool(rooms.limits.count, Use.SCANS, device, manifest.user)
         job = await run_in_threadpool(rooms.acceptance.accept, device, manifest, document.file)
     return _scan_state(request, device, job)
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from shared.exports import exported
 
 if TYPE_CHECKING:
-    from shared.mail.graph import Graph, GraphSend, Mailbox
+    from shared.mail.graph import Graph, GraphDraft, GraphSend, Mailbox
     from shared.mail.mailboxes import Mailboxes
     from shared.mail.message import Message, clean, file_name
     from shared.mail.notices import Notices
+    from shared.mail.smtp import Smtp
     from shared.mail.transport import Document, Draft, Sender, TokenRejected, Transport
     from shared.mail.transports import Transports
 
@@ -21,12 +22,14 @@ __all__ = [
     "Document",
     "Draft",
     "Graph",
+    "GraphDraft",
     "GraphSend",
     "Mailbox",
     "Mailboxes",
     "Message",
     "Notices",
     "Sender",
+    "Smtp",
     "TokenRejected",
     "Transport",
     "Transports",
@@ -38,6 +41,7 @@ __getattr__ = exported(
     __name__,
     {
         "Graph": "graph",
+        "GraphDraft": "graph",
         "GraphSend": "graph",
         "Mailbox": "graph",
         "Mailboxes": "mailboxes",
@@ -45,6 +49,7 @@ __getattr__ = exported(
         "clean": "message",
         "file_name": "message",
         "Notices": "notices",
+        "Smtp": "smtp",
         "Document": "transport",
         "Draft": "transport",
         "Sender": "transport",

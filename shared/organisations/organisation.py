@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared import faults
 from shared.organisations.policy import Policy, read_policy
-from shared.organisations.ranges import RANGES, Range
+from shared.organisations.ranges import GRAPH_DOCUMENT_LIMIT, RANGES, Range
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
 
 ROW = "organisation"
+STALE = timedelta(seconds=5)
+"""How long :meth:`Organisations.recent` may not know of what another process wrote."""
 CONSENT_SETTLES = timedelta(minutes=10)
 """A fresh consent takes minutes to reach every server of Microsoft; until then 65001 withdraws nothing."""
 
@@ -31,9 +33,14 @@ class Organisation:
     """Whether an ordinary person's sign-in has confirmed the consent for everybody."""
     proven_by: str
     """The account whose token proved the consent, for showing."""
+    proven_oid: str
+    """That account's object id; empty once that person was erased."""
     sign_in_days: int | None
     """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
     policy: Policy
+    """With ``largest_verified`` no larger than ``largest_taken``."""
+    largest_taken: int | None = None
+    """Bytes: what the mail service refused was larger than this; None where it has refused nothing for its size."""
 
     def require_consent(self) -> Range:
         """Return the consented range.
@@ -55,11 +62,30 @@ class Organisations:
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
         self._table = table
         self._clock = clock
+        self._recent: dict[str, tuple[datetime, Organisation]] = {}
+
+    def recent(self, tid: str) -> Organisation:
+        """Return the organisation as it was at most :data:`STALE` ago: for every scan, where a read each would add up.
+
+        Only a consent that holds is remembered, so a new one counts at once. One that was withdrawn, or a policy that
+        was changed, in another process counts here after :data:`STALE`; in this process at once.
+        """
+        known, now = self._recent.get(tid), self._clock()
+        if known is not None and abs(now - known[0]) < STALE:
+            return known[1]
+        found = self.get(tid)
+        if found.consent == "consented":
+            self._recent[tid] = now, found
+        else:
+            self._recent.pop(tid, None)
+        return found
 
     def get(self, tid: str) -> Organisation:
         """Return the organisation; one that nobody has consented for has consent ``none``."""
         row = self._table.get(key(tid), ROW)
         values: Mapping[str, Any] = row.values if row else {}
+        policy = read_policy(str(values.get("policy", "")))
+        taken = int(values["largest_taken"]) if "largest_taken" in values else None
         return Organisation(
             tid=tid,
             name=str(values.get("name", "")),
@@ -67,8 +93,10 @@ class Organisations:
             range=RANGES.get(str(values.get("range", ""))),
             confirmed=bool(values.get("confirmed", False)),
             proven_by=str(values.get("proven_by", "")),
+            proven_oid=str(values.get("proven_oid", "")),
             sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
-            policy=read_policy(str(values.get("policy", ""))),
+            policy=replace(policy, largest_verified=min(policy.largest_verified, taken)) if taken else policy,
+            largest_taken=taken,
         )
 
     def consented(self, tid: str, *, name: str, consented_range: Range, proven_by: str, oid: str) -> None:
@@ -85,15 +113,36 @@ class Organisations:
         try:
             self._table.insert(key(tid), ROW, values)
         except AlreadyThere:
-            self._table.change(key(tid), ROW, lambda _: values)
+            self._change(tid, lambda _: values)
 
     def set_sign_in_days(self, tid: str, days: int | None) -> None:
         """Set the policy on how long a sign-in lives; it counts from each person's next sign-in."""
-        self._table.change(key(tid), ROW, lambda _: {"sign_in_days": days})
+        self._change(tid, lambda _: {"sign_in_days": days})
 
     def set_policy(self, tid: str, policy: Policy) -> None:
-        """Write down what the organisation decided; it counts for every scan from now on."""
-        self._table.change(key(tid), ROW, lambda _: {"policy": policy.written()})
+        """Write down what the organisation decided; it counts for every scan from now on.
+
+        What was learnt of the mail service's limit is forgotten: who decides anew may have raised it there.
+        """
+        self._change(tid, lambda _: {"policy": policy.written(), "largest_taken": None})
+
+    def refused(self, tid: str, size: int, limit: object = None) -> None:
+        """The mail service refused a document of ``size`` bytes for its size; the next such is refused before upload.
+
+        Args:
+            tid: the organisation.
+            size: in bytes.
+            limit: bytes that it would have taken, where it said so.
+        """
+        taken = min(size - 1, limit if isinstance(limit, int) else size)
+
+        def learn(row: Row) -> Mapping[str, Value | None] | None:
+            return {"largest_taken": taken} if taken < row.get("largest_taken", size) else None
+
+        # What fits into every request of Graph's says nothing of the organisation.
+        if taken >= GRAPH_DOCUMENT_LIMIT:
+            with suppress(Gone):
+                self._change(tid, learn)
 
     def confirm(self, tid: str, oid: str) -> None:
         """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""
@@ -104,7 +153,7 @@ class Organisations:
             return {"confirmed": True}
 
         with suppress(Gone):
-            self._table.change(key(tid), ROW, confirm)
+            self._change(tid, confirm)
 
     def forget_person(self, tid: str, oid: str) -> None:
         """Where this person's account proved the consent: it stays proven, and no longer says by whom.
@@ -116,7 +165,7 @@ class Organisations:
             return {"proven_by": None, "proven_oid": None} if row.get("proven_oid") == oid else None
 
         with suppress(Gone):
-            self._table.change(key(tid), ROW, forget)
+            self._change(tid, forget)
 
     def withdraw(self, tid: str) -> bool:
         """Entra says that the consent is not there (65001); believed once a fresh consent had time to settle.
@@ -131,6 +180,12 @@ class Organisations:
             return {"consent": "withdrawn", "withdrawn": self._clock()}
 
         try:
-            return bool(self._table.change(key(tid), ROW, withdraw)["consent"] == "withdrawn")
+            return bool(self._change(tid, withdraw)["consent"] == "withdrawn")
         except Gone:
             return False
+
+    def _change(self, tid: str, decide: Callable[[Row], Mapping[str, Value | None] | None]) -> Row:
+        try:
+            return self._table.change(key(tid), ROW, decide)
+        finally:
+            self._recent.pop(tid, None)

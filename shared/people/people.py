@@ -245,7 +245,7 @@ class People:
         return mailbox.address
 
     def _with_grant(self, device: Device, user_id: str) -> tuple[Person, Grant]:
-        self._organisations.get(device.tid).require_consent()
+        self._organisations.recent(device.tid).require_consent()
         person = self._pinned(device.tid, device.group, user_id)
         if person is None:
             raise faults.SignInRequired("not pinned")

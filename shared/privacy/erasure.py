@@ -106,6 +106,9 @@ class Erasure:
                 finished += self._settle(row)
             except faults.Fault as fault:
                 log.warning("an erasure in tenant %s is put off: %s", row["tid"], fault)
+            except Exception as error:  # noqa: BLE001  (one broken row must not keep others from being erased)
+                # The message of an exception may quote anything.
+                log.error("an erasure in tenant %s is put off: %s", row["tid"], type(error).__name__)  # noqa: TRY400
         return finished
 
     def _settle(self, row: Row) -> bool:
@@ -117,6 +120,7 @@ class Erasure:
             return False
         self._erase(tid, oid, cut_off, settled=True)
         self._grants.forget_erased(tid, oid)
+        self._retention.forget_person(tid, oid)
         with suppress(Changed):  # asked for again meanwhile
             self._table.delete_unchanged(row)
         return True

@@ -13,30 +13,37 @@ happens after each fault. Does not own: the mail (``mail``), tokens (``vault``).
        |           \-> failed      final, with reason, code, and who must act
        \-> cancelled               by the device or by erasure, before it is sent
 
-The row is the truth, the queue a wake-up. Four rows of table ``jobs`` belong to one job: the job itself
-and its place in the device's history (one partition, written together), its place in the list of
-what is due (one partition for all, so that the sweep costs what is due and not what is stored), and its place
-in the list of what is kept (for expiry after thirty days). Before a job's row says "look again at T", the
-list of what is due does; so no job is ever forgotten. Before a document is stored, it is announced; so none is
-ever lost sight of.
+The row is the truth, the queue a wake-up. Of the rows of table ``jobs``, two lie in the partition of the job's
+device: the job itself and its place in the device's history. All others lie in the one partition ``lists``, so that
+they are written and deleted together: the person's trace of the scan, its place among what is kept (for expiry after
+thirty days), its place among what is due (so that the sweep costs what is due and not what is stored), and while its
+mail leaves, a slot of the mailbox and the mark of the delivery. Before a job's row says "look again at T", the list
+of what is due says that time or an earlier one; so no job is ever forgotten. Before a document is stored, it is
+announced; so none is ever lost sight of. What each request to storage is for stands in docs/delivery.md.
 """
 
 from shared.scans.accept import Acceptance
 from shared.scans.announcements import Announcements
+from shared.scans.claims import Claims
 from shared.scans.deliver import Delivery
 from shared.scans.documents import media_type_of
 from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
 from shared.scans.retention import Retention
+from shared.scans.slots import Slots
+from shared.scans.sweep import Sweep
 
 __all__ = [
     "CURSOR",
     "FINAL",
     "Acceptance",
     "Announcements",
+    "Claims",
     "Delivery",
     "Job",
     "Jobs",
     "Manifest",
     "Retention",
+    "Slots",
+    "Sweep",
     "media_type_of",
 ]

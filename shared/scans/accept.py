@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING
 
 from shared import faults
-from shared.scans.announcements import Announcements, announced
+from shared.scans.announcements import Announcements
 from shared.scans.documents import HEAD_BYTES, media_type_of
-from shared.scans.jobs import FINAL, Job, Jobs, Manifest
+from shared.scans.jobs import FINAL, Job, Jobs, Manifest, due_row
 from shared.storage import AlreadyThere, Blobs, Queue, Value
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Acceptance:
 
     def largest(self, device: Device) -> int:
         """Return the size in bytes up to which the device's organisation can send a document now (0: not at all)."""
-        consented = self._organisations.get(device.tid)
+        consented = self._organisations.recent(device.tid)
         return consented.range.largest_document if consented.consent == "consented" and consented.range else 0
 
     def accept(self, device: Device, manifest: Manifest, document: IO[bytes]) -> Job:
@@ -77,40 +77,22 @@ class Acceptance:
             IdTaken: the id was used for another manifest.
             Fault: why it cannot be sent; nothing was stored.
         """
-        if earlier := self._earlier(device, manifest):
-            return earlier
-        if manifest.kind != KIND:
-            raise faults.KindNotAvailable
-        # Before anybody looks whether he may: what began earlier than an erasure is erased (I04).
-        began = self._clock()
-        person = self._people.person(device, manifest.user)
-        largest = self.largest(device)
-        if manifest.size > largest:
-            raise faults.TooLarge("declared", limit=largest)
-        _check(manifest, document)
-        job = Job(
-            device_id=device.id,
-            manifest=manifest,
-            tid=person.tid,
-            oid=person.oid,
-            state="accepted",
-            reason=None,
-            attempts=0,
-            created=began,
-            updated=began,
-            next_attempt=None,
-            blob=str(uuid.uuid4()),
-            etag="",
-            printer=device.name,
-            location=device.location,
-        )
+        try:
+            job = self._new(device, manifest, document)
+        except faults.StorageUnavailable:
+            raise
+        except faults.Fault:
+            # What was accepted before is answered as it was then, whatever stands in its way by now (E11).
+            if earlier := self._earlier(device, manifest):
+                return earlier
+            raise
         self._announcements.make(job)
         job = replace(job, etag=self._documents.put(job.blob, document, manifest.size))
         try:
-            self._jobs.insert(job, due=self._clock() + SWEPT_AFTER)
+            self._jobs.insert(job)
         except AlreadyThere:
             self._documents.delete(job.blob)
-            self._announcements.forget(announced(job))
+            self._announcements.withdraw(job)
             earlier = self._earlier(device, manifest)
             if earlier is None:
                 raise faults.StorageUnavailable("row vanished", retry_after=1) from None
@@ -141,6 +123,35 @@ class Acceptance:
         job = self._jobs.change(device.id, job_id, cancel)
         self._documents.delete(job.blob)
         return job
+
+    def _new(self, device: Device, manifest: Manifest, document: IO[bytes]) -> Job:
+        """Return the job that a scan will be, or raise why it cannot be sent."""
+        if manifest.kind != KIND:
+            raise faults.KindNotAvailable
+        # Before anybody looks whether he may: what began earlier than an erasure is erased (I04).
+        began = self._clock()
+        person = self._people.person(device, manifest.user)
+        largest = self.largest(device)
+        if manifest.size > largest:
+            raise faults.TooLarge("declared", limit=largest)
+        _check(manifest, document)
+        return Job(
+            device_id=device.id,
+            manifest=manifest,
+            tid=person.tid,
+            oid=person.oid,
+            state="accepted",
+            reason=None,
+            attempts=0,
+            created=began,
+            updated=began,
+            next_attempt=None,
+            blob=str(uuid.uuid4()),
+            etag="",
+            printer=device.name,
+            location=device.location,
+            due=due_row(device.id, manifest.id, began + SWEPT_AFTER),
+        )
 
     def _earlier(self, device: Device, manifest: Manifest) -> Job | None:
         job = self._jobs.get(device.id, manifest.id)

@@ -1,8 +1,9 @@
-"""What is written before a scan's first byte, so that the scan can be found by its person and by its age.
+"""What is written before a scan's first byte, so that the scan can be found by its person, its age, and its being due.
 
-Two rows for every attempt to store a scan: the trace of its person (``privacy``), and its place in the list of what
-is kept (table ``jobs``, one partition for all, oldest first). Whatever stops afterwards, erasure and expiry find the
-document and the job. Where no job came of it, they find nothing, and that is fine.
+Three rows for every attempt to store a scan, written together (table ``jobs``, partition ``lists``): the trace of its
+person (``privacy``), its place in the list of what is kept (oldest first), and its place in the list of what is due.
+Whatever stops afterwards, erasure, expiry and the sweep find the document and the job. Where no job came of it, they
+find nothing, and that is fine.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shared.privacy.traces import JOB, Trace
-from shared.scans.jobs import Job, newest_first, oldest_first
-from shared.storage import Table, key
+from shared.privacy.traces import JOB, LISTS, Trace, row_of_scan, values_of
+from shared.scans.jobs import Job, due_values, newest_first, oldest_first
+from shared.storage import Table, Value, key
 
 if TYPE_CHECKING:
     from shared.privacy import Traces
@@ -49,35 +50,42 @@ class Announcements:
         self._traces = traces
 
     def make(self, job: Job) -> None:
-        """Announce a scan whose document is about to be stored."""
+        """Announce a scan whose document is about to be stored. ``job.due`` is its place in the list of what is due."""
         trace = trace_of(job)
-        self._traces.note(job.tid, job.oid, trace)
-        self._put(trace.parts, job.tid, job.oid)
+        assert job.due is not None
+        self._table.insert_together(
+            LISTS,
+            [
+                (row_of_scan(job.tid, job.oid, *trace.parts), values_of(job.oid, trace)),
+                (_row(trace.parts), _values(trace.parts, job.tid, job.oid)),
+                (job.due, due_values(job)),
+            ],
+        )
+
+    def withdraw(self, job: Job) -> None:
+        """Take back what :meth:`make` announced: no job came of it."""
+        trace = trace_of(job)
+        assert job.due is not None
+        rows = (row_of_scan(job.tid, job.oid, *trace.parts), _row(trace.parts), job.due)
+        self._table.delete_together(LISTS, rows)
 
     def anonymise(self, trace: Trace) -> None:
         """Let the list of what is kept say no longer whose it is."""
-        self._put(trace.parts, "", "")
+        self._table.put(LISTS, _row(trace.parts), _values(trace.parts, "", ""))
 
     def forget(self, announced: Announced) -> None:
         """Delete an announcement: nothing is left of what it announced."""
         parts = (announced.place, announced.device_id, announced.job_id, announced.blob)
         if announced.oid:
             self._traces.forget(announced.tid, announced.oid, JOB, *parts)
-        self._table.delete(KEPT, _row(parts))
+        # Last: as long as it is there, the other is found again.
+        self._table.delete(LISTS, _row(parts))
 
     def before(self, moment: datetime, limit: int) -> Iterator[Announced]:
         """Yield up to ``limit`` announcements made before ``moment``, the oldest first."""
-        end = key(oldest_first(newest_first(moment)))
-        for row in list(self._table.query(KEPT, before=end, limit=limit)):
+        end = key(KEPT, oldest_first(newest_first(moment)))
+        for row in list(self._table.query(LISTS, after=key(KEPT, ""), before=end, limit=limit)):
             yield _announced(json.loads(row["parts"]), row["tid"], row["oid"])
-
-    def _put(self, parts: tuple[str, ...], tid: str, oid: str) -> None:
-        self._table.put(KEPT, _row(parts), {"parts": json.dumps(parts), "tid": tid, "oid": oid})
-
-
-def announced(job: Job) -> Announced:
-    """Return the announcement that was made of a job."""
-    return _announced(trace_of(job).parts, job.tid, job.oid)
 
 
 def trace_of(job: Job) -> Trace:
@@ -91,4 +99,8 @@ def _announced(parts: Sequence[str], tid: str, oid: str) -> Announced:
 
 
 def _row(parts: tuple[str, ...]) -> str:
-    return key(oldest_first(parts[0]), *parts[1:])
+    return key(KEPT, oldest_first(parts[0]), *parts[1:])
+
+
+def _values(parts: tuple[str, ...], tid: str, oid: str) -> dict[str, Value]:
+    return {"parts": json.dumps(parts), "tid": tid, "oid": oid}

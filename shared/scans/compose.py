@@ -8,6 +8,8 @@ from shared.mail import Message, clean, file_name
 from shared.mail.message import SUBJECT_LONGEST
 from shared.scans.jobs import Job
 
+REPEATED = N_("The mail service did not confirm an earlier attempt, so this scan may be in your mailbox twice.")
+
 
 def compose(job: Job) -> Message:
     """Return the mail for a job, in its language."""
@@ -22,6 +24,7 @@ def compose(job: Job) -> Message:
             (
                 texts.say(N_("Your scan from {printer} is attached."), language, printer=from_where),
                 texts.say(N_("It was sent by yourself, from your own mailbox, through To My Email."), language),
+                *([texts.say(REPEATED, language)] if job.repeated else []),
             )
         ),
         attachment_name=file_name(job.manifest.name, job.manifest.type, otherwise=texts.say(N_("scan"), language)),

@@ -1,44 +1,62 @@
-"""Delivering a scan: claim, token, message, send, record.
+"""Delivering a scan: claim, token, message, hand over, record.
 
-One delivery holds a job by a lease in its row. Before the first byte goes to the mail service the row says
-so (``handed``); whoever finds that lease expired knows that the mail may have been sent, and does not send
-it again blindly.
+One delivery holds a job by a lease in its row (``claims``). Before the first byte goes to the mail service it says so
+(``slots``); whoever finds that mark beside a lease that ran out knows that the mail may have been sent, and does not
+send it again blindly.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import math
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shared import faults
 from shared.faults import Action
-from shared.mail import TokenRejected
+from shared.mail import Draft, TokenRejected
+from shared.organisations.ranges import GRAPH, SEND_MAIL
+from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims
 from shared.scans.compose import compose
-from shared.scans.jobs import FINAL, RESTING, Job, Jobs
-from shared.storage import Blobs, Changed, Gone, Queue, Value
+from shared.scans.jobs import FINAL, Decision, Job, Jobs
+from shared.scans.slots import AllTaken, Slots, TakenOver
+from shared.scans.stored import StoredDocument
+from shared.storage import Blobs, Queue, Value
 
 if TYPE_CHECKING:
-    from shared.mail import Graph
+    from shared.mail import Mailboxes, Sender, Transport, Transports
     from shared.organisations import Organisations
     from shared.vault import Grants
 
-LEASE = timedelta(seconds=90)
-"""Longer than everything between two writes of a delivery takes with all its time-outs."""
-GIVEN_UP_AFTER = timedelta(hours=24)
-FIRST_PAUSE, LONGEST_PAUSE = 10.0, 900.0
-"""Seconds between attempts where nobody says how long: trebled each time."""
+FIRST_PAUSE = 10.0
+"""Seconds before the second attempt where nobody says how long: trebled each time, up to ``LONGEST_PAUSE``."""
+STEP_BACK = 2.0
+"""Seconds at least that a job waits for a slot of its mailbox."""
 WAKE_MARGIN = timedelta(seconds=60)
 """The sweep looks so long after the queue should have."""
-SWEEP_AT_MOST = 500
 
+SENDING = timedelta(seconds=90)
+SENDING_BY_SMTP = timedelta(seconds=570)
+"""From the first byte to the written end: longer than the transport takes with all its time-outs."""
+SLOWEST = 1_000_000
+"""Bytes a second that an upload is allowed beside that. A slower one is not lost: see ``slots``."""
+
+Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
-Decision = tuple[dict[str, Value | None], datetime | None] | None
+
+@dataclass
+class _Attempt:
+    """A delivery that holds a job."""
+
+    job: Job
+    rows: tuple[str, ...] = ()
+    """What says that the mail is about to leave or has left."""
+    verified: bool = False
 
 
 class Delivery:
@@ -50,7 +68,10 @@ class Delivery:
         deliveries: the queue, for wake-ups at a later time.
         grants: gives access tokens.
         organisations: learns when a consent is gone.
-        graph: sends.
+        mailboxes: knows whose mailbox a token is for.
+        transports: the ways out, and the choice between them.
+        slots: where it is written that a mail is about to leave.
+        claims: gives jobs to deliveries.
         clock: the time now.
         below: ``below(n)`` gives a random number from 0 to n-1, for the jitter of pauses.
     """
@@ -62,7 +83,10 @@ class Delivery:
         deliveries: Queue,
         grants: Grants,
         organisations: Organisations,
-        graph: Graph,
+        mailboxes: Mailboxes,
+        transports: Transports,
+        slots: Slots,
+        claims: Claims,
         clock: Callable[[], datetime],
         below: Callable[[int], int],
     ) -> None:
@@ -71,7 +95,10 @@ class Delivery:
         self._deliveries = deliveries
         self._grants = grants
         self._organisations = organisations
-        self._graph = graph
+        self._mailboxes = mailboxes
+        self._transports = transports
+        self._slots = slots
+        self._claims = claims
         self._clock = clock
         self._below = below
 
@@ -89,176 +116,179 @@ class Delivery:
         except ValueError:
             log.warning("a queue message is no job id; dropped")
             return
-        lease = str(uuid.uuid4())
         try:
-            job = self._jobs.change(device_id, job_id, lambda job: self._claim(job, lease))
+            job, mine = self._claims.claim(device_id, job_id)
         except faults.NotFound:
             log.warning("queue message for unknown job %s of device %s; dropped", job_id, device_id)
             return
-        if job.lease != lease:
-            if job.state in FINAL:
-                # Its end may have been cut off before this.
-                self._documents.delete(job.blob)
-            return
+        if mine:
+            self._attempt(_Attempt(job))
+        elif job.state in FINAL:
+            # Its end may have been cut off before this.
+            self._documents.delete(job.blob)
+
+    def _attempt(self, attempt: _Attempt) -> None:
+        job = attempt.job
         try:
-            self._send(job)
-        except _Lost:
-            log.warning("job %s of device %s, attempt %d: lease lost", job_id, device_id, job.attempts)
+            self._send(attempt)
+        except TakenOver:
+            log.warning("job %s of device %s, attempt %d: lease lost", job.manifest.id, job.device_id, job.attempts)
+        except AllTaken:
+            self._step_back(attempt)
         except faults.Fault as fault:
-            self._record(job, fault)
+            self._record(attempt, fault)
         except Exception as error:  # noqa: BLE001  (a bug of ours must not keep a job from its end)
             # The message of an exception may quote what somebody scanned; its place does not.
             log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))  # noqa: TRY400
-            self._record(job, faults.Unexpected(type(error).__name__))
+            self._record(attempt, faults.Unexpected(type(error).__name__))
         else:
-            self._end(job, "sent", None)
+            self._end(attempt, "sent", None)
 
-    def give_up(self, message: str) -> None:
-        """A message that the queue brought too often: say whose it was.
-
-        The queue's counter also counts crashes of the host (threat R10), so the job is left to the sweep and
-        to its own counter and deadline.
-        """
-        device_id, _, job_id = message.partition("/")
-        try:
-            job = self._jobs.get(str(uuid.UUID(device_id)), str(uuid.UUID(job_id)))
-        except ValueError:
+    def _send(self, attempt: _Attempt) -> None:
+        job = attempt.job
+        organisation = self._organisations.recent(job.tid)
+        allowed = organisation.require_consent()
+        transport = self._transports.choose(allowed, organisation.policy, job.manifest.size)
+        if all(scope.startswith(GRAPH) for scope in transport.scopes):
+            self._with_token(
+                job,
+                transport.scopes,
+                lambda token: self._hand_over(attempt, transport, token, self._sender(job, token)),
+            )
             return
-        if job is not None and job.state not in RESTING:
-            log.error("job %s of device %s poisoned the queue in state %s", job_id, device_id, job.state)
+        sender = self._with_token(job, SEND_MAIL, lambda token: self._sender(job, token))
+        self._with_token(job, transport.scopes, lambda token: self._hand_over(attempt, transport, token, sender))
 
-    def sweep(self) -> int:
-        """Wake every job that is due and made no progress. Returns how many."""
-        count = 0
-        for device_id, job_id in self._jobs.due(SWEEP_AT_MOST):
-            again = self._clock() + 5 * WAKE_MARGIN
-
-            def postpone(job: Job, again: datetime = again) -> Decision:
-                return None if job.state in RESTING else ({}, again)
-
-            self._jobs.change(device_id, job_id, postpone)
-            self._deliveries.send(f"{device_id}/{job_id}")
-            count += 1
-        return count
-
-    def _claim(self, job: Job, lease: str) -> Decision:
-        now = self._clock()
-        if job.state in RESTING or (job.next_attempt is not None and now < job.next_attempt):
-            return None
-        if job.state == "sending" and job.lease_until is not None and now < job.lease_until:
-            return None
-        if job.state == "sending" and job.handed:
-            # Its delivery died between the first byte and the record: nobody knows.
-            return {"state": "uncertain", "reason": faults.OutcomeUnknown.reason, "handed": None}, None
-        if job.attempts and now > job.created + GIVEN_UP_AFTER + timedelta(seconds=LONGEST_PAUSE):
-            # Attempts that end in a crash never come to the end of _wait.
-            return {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None}, None
-        until = now + LEASE
-        return {
-            "state": "sending",
-            "lease": lease,
-            "lease_until": until,
-            "attempts": job.attempts + 1,
-            "next_attempt": None,
-        }, until + timedelta(seconds=1)
-
-    def _send(self, job: Job) -> None:
-        scopes = self._organisations.get(job.tid).require_consent().mail_scopes
+    def _with_token(self, job: Job, scopes: Sequence[str], use: Callable[[str], Result]) -> Result:
+        """Call ``use`` with an access token, and once more with another where that one is not taken."""
         token = self._grants.access_token(job.tid, job.oid, scopes)
         try:
-            self._send_with(token, job)
+            return self._asking(job, use, token)
         except TokenRejected as rejected:
-            # Revoked before its time, or a claims challenge: once more, with another token.
+            # Revoked before its time, or a claims challenge.
             token = self._grants.access_token(job.tid, job.oid, scopes, refused=token, claims=rejected.claims)
             try:
-                self._send_with(token, job)
-            except TokenRejected:
-                raise faults.MicrosoftUnavailable("a fresh token was rejected") from None
+                return self._asking(job, use, token)
+            except TokenRejected as again:
+                raise again.lasting("a fresh token was rejected") from None
 
-    def _send_with(self, token: str, job: Job) -> None:
-        mailbox = self._graph.me(token)
-        if mailbox.oid != job.oid:
-            raise faults.Unexpected("token of another account")
-        if mailbox.address is None:
-            raise faults.NoMailbox("no mail address")
-        message, document = compose(job), self._document(job)
-        self._jobs.change(job.device_id, job.manifest.id, lambda now: self._hand(now, job))
+    def _asking(self, job: Job, use: Callable[[str], Result], token: str) -> Result:
+        """Ask Microsoft; a pause that it asks for holds for the mailbox and for all workers (R40)."""
         try:
-            self._graph.send(token, mailbox, message, document)
-        except (faults.Fault, TokenRejected):
+            return use(token)
+        except (faults.Throttled, faults.SendingLimitReached) as fault:
+            if fault.retry_after:
+                self._grants.pause(job.tid, job.oid, self._clock() + timedelta(seconds=fault.retry_after))
+            raise
+
+    def _sender(self, job: Job, token: str) -> Sender:
+        return self._mailboxes.of(job.tid, job.oid, token)
+
+    def _hand_over(self, attempt: _Attempt, transport: Transport, token: str, sender: Sender) -> None:
+        job, again = attempt.job, bool(attempt.rows)
+        message, document = compose(job), StoredDocument(self._documents, job)
+        document.begin()
+        if not again:
+            until = self._clock() + _longest(transport, document.size)
+            attempt.rows = self._slots.take(job, transport.slots, verified=transport.verified, until=until)
+            attempt.verified = transport.verified
+        draft = Draft(job.draft, look=job.look or again, remember=lambda made: self._remember(attempt, made))
+        try:
+            transport.send(token, sender, message, document, draft)
+        except faults.TooLarge as fault:
+            self._organisations.refused(job.tid, document.size, fault.params.get("limit"))
+            raise
+        except (faults.Fault, TokenRejected, TakenOver):
             raise
         except Exception as error:
+            if transport.verified:
+                raise
             raise faults.OutcomeUnknown(type(error).__name__) from error
 
-    def _hand(self, job: Job, mine: Job) -> Decision:
-        if job.state != "sending" or job.lease != mine.lease:
-            raise _Lost
-        until = self._clock() + LEASE
-        return {"handed": True, "lease_until": until}, until + timedelta(seconds=1)
+    def _remember(self, attempt: _Attempt, draft: str) -> None:
+        """Write down what is about to be left in the mailbox. Only who still holds the job may go on (R18)."""
+        mine = attempt.job
 
-    def _document(self, job: Job) -> bytes:
-        digest, chunks = hashlib.sha256(), []
-        try:
-            for chunk in self._documents.read(job.blob, job.etag):
-                digest.update(chunk)
-                chunks.append(chunk)
-        except Gone as error:
-            raise faults.DocumentMissing from error
-        except Changed as error:
-            raise faults.DocumentMismatch("written after it was accepted") from error
-        if digest.hexdigest() != job.manifest.sha256:
-            raise faults.DocumentMismatch("hash")
-        return b"".join(chunks)
+        def remember(job: Job) -> Decision:
+            if job.state != "sending" or job.lease != mine.lease:
+                raise TakenOver
+            return {"draft": draft}, self._clock() + WAKE_MARGIN
 
-    def _record(self, job: Job, fault: faults.Fault) -> None:
+        attempt.job = self._jobs.change(mine.device_id, mine.manifest.id, remember, known=mine)
+
+    def _record(self, attempt: _Attempt, fault: faults.Fault) -> None:
+        job = attempt.job
         log.warning("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, fault)
         if isinstance(fault, faults.ConsentWithdrawn) and not self._organisations.withdraw(job.tid):
             fault = faults.MicrosoftUnavailable("a fresh consent settles", retry_after=60)
-        if fault.action is Action.UNCERTAIN:
-            self._end(job, "uncertain", fault.reason)
-        elif fault.action is not Action.RETRY:
-            self._end(job, "failed", fault.reason)
-        else:
-            self._wait(job, fault)
+        match fault.action:
+            case Action.RETRY:
+                self._wait(attempt, fault)
+            case Action.UNCERTAIN if self._claims.repeats(job):
+                self._again(attempt, FIRST_PAUSE, {"reason": fault.reason, "repeated": True})
+            case Action.UNCERTAIN:
+                self._end(attempt, "uncertain", fault.reason)
+            case Action.HOLD:
+                self._hold(attempt, fault)
+            case _:
+                self._end(attempt, "failed", fault.reason)
 
-    def _wait(self, job: Job, fault: faults.Fault) -> None:
+    def _hold(self, attempt: _Attempt, fault: faults.Fault) -> None:
+        """The person must act: the place where a scan is kept for him."""
+        self._end(attempt, "failed", fault.reason)
+
+    def _wait(self, attempt: _Attempt, fault: faults.Fault) -> None:
         pause = fault.retry_after
         if pause is None:
-            pause = min(FIRST_PAUSE * 3 ** (job.attempts - 1), LONGEST_PAUSE)
+            pause = min(FIRST_PAUSE * 3 ** (attempt.job.attempts - 1), LONGEST_PAUSE)
         # Jitter only ever adds: Retry-After is obeyed to the second (R40).
         pause += pause * self._below(200) / 1000
-        at = self._clock() + timedelta(seconds=pause)
-        if at > job.created + GIVEN_UP_AFTER:
-            self._end(job, "failed", faults.NotDeliveredInTime.reason)
+        if self._clock() + timedelta(seconds=pause) > attempt.job.created + GIVEN_UP_AFTER:
+            self._end(attempt, "failed", faults.NotDeliveredInTime.reason)
             return
-        waiting: Mapping[str, Value | None] = {"state": "waiting", "reason": fault.reason, "next_attempt": at}
-        if not self._write(job, waiting, due=at + WAKE_MARGIN):
-            return
-        # Not before ``at`` even where the queue cuts the fraction off.
-        self._deliveries.send(f"{job.device_id}/{job.manifest.id}", delay=pause + 2)
+        self._again(attempt, pause, {"reason": fault.reason})
 
-    def _end(self, job: Job, state: str, reason: str | None) -> None:
-        if not self._write(job, {"state": state, "reason": reason, "next_attempt": None}, due=None):
+    def _step_back(self, attempt: _Attempt) -> None:
+        """Others are sending to this mailbox: come back soon. It is no fault, and counts as no attempt."""
+        self._again(
+            attempt, STEP_BACK + self._below(2000) / 1000, {"reason": None, "attempts": attempt.job.attempts - 1}
+        )
+
+    def _again(self, attempt: _Attempt, pause: float, changes: Mapping[str, Value | None]) -> None:
+        at = self._clock() + timedelta(seconds=pause)
+        if attempt.verified:
+            # However it ended: what it left in the mailbox, the next attempt finds.
+            changes = {**changes, "look": True}
+        if self._write(attempt, {"state": "waiting", "next_attempt": at, **changes}, due=at + WAKE_MARGIN):
+            # Not before ``at`` even where the queue cuts the fraction off or its clock is a little ahead.
+            job = attempt.job
+            self._deliveries.send(f"{job.device_id}/{job.manifest.id}", delay=math.ceil(pause) + 1)
+
+    def _end(self, attempt: _Attempt, state: str, reason: str | None) -> None:
+        if not self._write(attempt, {"state": state, "reason": reason, "next_attempt": None}, due=None):
             return
+        job = attempt.job
         if state in FINAL:
             self._documents.delete(job.blob)
         log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
 
-    def _write(self, mine: Job, changes: Mapping[str, Value | None], due: datetime | None) -> bool:
-        """Write how this delivery went. False: the job is somebody else's by now, and so is its document."""
-        written = False
+    def _write(self, attempt: _Attempt, changes: Mapping[str, Value | None], due: datetime | None) -> bool:
+        """Write how this attempt went. False: the job is somebody else's by now, and so is its document."""
+        mine, written = attempt.job, False
 
         def write(job: Job) -> Decision:
             nonlocal written
             # A delivery whose lease ran out may still know better than "uncertain", nothing else.
             written = job.lease == mine.lease and job.state in {"sending", "uncertain"}
-            return ({**changes, "handed": None, "lease_until": None}, due) if written else None
+            return ({**changes, "lease_until": None}, due) if written else None
 
-        self._jobs.change(mine.device_id, mine.manifest.id, write)
+        self._jobs.change(mine.device_id, mine.manifest.id, write, known=mine, forget=attempt.rows)
         if not written:
             log.warning("job %s of device %s: the lease was lost", mine.manifest.id, mine.device_id)
         return written
 
 
-class _Lost(Exception):
-    """The lease went to somebody else: it is his job now."""
+def _longest(transport: Transport, size: int) -> timedelta:
+    """Return how long a transport may take for a document of ``size`` bytes."""
+    patience = SENDING if all(scope.startswith(GRAPH) for scope in transport.scopes) else SENDING_BY_SMTP
+    return patience + timedelta(seconds=size / SLOWEST)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared import faults
-from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
+from shared.privacy.traces import LISTS
+from shared.storage import Gone, Row, Table, Value, key
 
 FINAL = frozenset({"sent", "failed", "cancelled"})
 RESTING = FINAL | {"uncertain"}
@@ -66,15 +68,25 @@ class Job:
     lease: str | None = None
     """Id of the delivery that holds it."""
     lease_until: datetime | None = None
-    handed: bool = False
-    """Whether the delivery that holds it has begun to hand it to the mail service."""
+    look: bool = False
+    """Whether an earlier attempt may have gone further in the mailbox than it wrote down."""
+    draft: str = ""
+    """Id of the draft that an earlier attempt left in the mailbox."""
+    repeated: bool = False
+    """Whether it was sent once more after an outcome that nobody knows, as the organisation's policy says."""
     due: str | None = None
-    """Row key of its place in the list of what is due."""
+    """Row key of its place in the list of what is due. What it says is never later than what the row says."""
+    row: Row | None = field(default=None, compare=False, repr=False)
+    """As it was read or written."""
 
     @property
     def fault(self) -> type[faults.Fault] | None:
         """The fault it last met, where it met one."""
         return faults.BY_REASON[self.reason] if self.reason else None
+
+
+Decision = tuple[Mapping[str, Value | None], datetime | None] | None
+"""The columns to change and when to look again at the latest (None: never); or None, to leave the job alone."""
 
 
 class Jobs:
@@ -94,17 +106,15 @@ class Jobs:
         row = self._table.get(key(device_id), key("job", job_id))
         return _read(device_id, row) if row else None
 
-    def insert(self, job: Job, due: datetime) -> None:
-        """Write a new job, its place in the history, and when it must be looked at.
+    def insert(self, job: Job) -> None:
+        """Write a new job that was announced, and its place in the history.
 
         Raises:
             AlreadyThere: the device has a job with this id.
         """
-        due_row = self._make_due(job.device_id, job.manifest.id, due)
         in_history = key(HISTORY, newest_first(job.created), job.manifest.id)
-        values = _write(replace(job, due=due_row))
         self._table.insert_together(
-            key(job.device_id), [(key("job", job.manifest.id), values), (in_history, {"job": job.manifest.id})]
+            key(job.device_id), [(key("job", job.manifest.id), _write(job)), (in_history, {"job": job.manifest.id})]
         )
 
     def delete(self, device_id: str, job_id: str, place: str) -> None:
@@ -116,12 +126,24 @@ class Jobs:
         self,
         device_id: str,
         job_id: str,
-        decide: Callable[[Job], tuple[Mapping[str, Value | None], datetime | None] | None],
+        decide: Callable[[Job], Decision],
+        *,
+        known: Job | None = None,
+        forget: Sequence[str] = (),
+        postpone: bool = False,
     ) -> Job:
         """Change a job by compare-and-swap.
 
-        ``decide`` gets the job as it is, and returns the columns to change and when to look again (None:
-        never), or None to leave it. ``updated`` always moves forward.
+        ``updated`` always moves forward. A place in the list of what is due that is early enough stays where it is:
+        the sweep that meets it too early puts it later.
+
+        Args:
+            device_id: the job's device.
+            job_id: the job.
+            decide: gets the job as it is, and says what becomes of it.
+            known: the job as the caller read or wrote it last: saves reading it.
+            forget: further rows of the lists, deleted together with what the change leaves over.
+            postpone: whether a place among what is due is moved although it is early enough.
 
         Raises:
             NotFound: there is no such job.
@@ -136,20 +158,26 @@ class Jobs:
                 old_due = ""
                 return None
             changes, due = decision
-            if due is not None:
-                made.append(self._make_due(device_id, job_id, due))
             old_due = row.get("due", "")
+            place: str | None = None
+            if due is not None and old_due and not postpone and old_due < key(DUE, _moment(due), "~"):
+                place = old_due
+            elif due is not None:
+                made.append(place := self._make_due(device_id, job_id, due))
             updated = max(self._clock(), row["updated"] + timedelta(microseconds=1))
-            return {**changes, "updated": updated, "due": made[-1] if due is not None else None}
+            return {**changes, "updated": updated, "due": place}
 
         try:
-            row = self._table.change(key(device_id), key("job", job_id), decide_row)
+            row = self._table.change(
+                key(device_id), key("job", job_id), decide_row, known=known.row if known is not None else None
+            )
         except Gone as error:
             raise faults.NotFound from error
         # The change has happened; what cannot be tidied up now is tidied up by whoever lists what is due.
-        with suppress(faults.StorageUnavailable):
-            for left_over in {old_due, *made} - {row.get("due"), ""}:
-                self._table.delete(DUE, left_over)
+        left_over = [*({old_due, *made} - {row.get("due"), ""}), *forget]
+        if left_over:
+            with suppress(faults.StorageUnavailable):
+                self._table.delete_together(LISTS, left_over)
         return _read(device_id, row)
 
     def history(self, device_id: str, cursor: str, count: int) -> tuple[list[Job], str | None]:
@@ -163,23 +191,32 @@ class Jobs:
         more = ".".join(rows[count - 1].row.split("|")[1:]) if len(rows) > count else None
         return jobs, more
 
-    def due(self, limit: int) -> Iterator[tuple[str, str]]:
-        """Yield (device id, job id) of jobs that must be looked at now, the longest overdue first."""
-        now = key(_moment(self._clock()), "~")
-        for row in list(self._table.query(DUE, before=now, limit=limit)):
+    def due(self, limit: int) -> Iterator[Job]:
+        """Yield jobs that must be looked at now, the longest overdue first."""
+        now = key(DUE, _moment(self._clock()), "~")
+        for row in list(self._table.query(LISTS, after=key(DUE, ""), before=now, limit=limit)):
             job = self.get(row["device"], row["job"])
             if job is not None and row.row == job.due:
-                yield row["device"], row["job"]
+                yield job
             elif self._clock() - row["made"] > WRITES_TAKE:
                 # Left over from a change that was cut off between its two writes. A younger one may
                 # belong to a change that is under way at this moment.
-                self._table.delete(DUE, row.row)
+                self._table.delete(LISTS, row.row)
 
     def _make_due(self, device_id: str, job_id: str, due: datetime) -> str:
-        row = key(_moment(due), device_id, job_id)
-        with suppress(AlreadyThere):
-            self._table.insert(DUE, row, {"device": device_id, "job": job_id, "made": self._clock()})
+        row = due_row(device_id, job_id, due)
+        self._table.insert(LISTS, row, {"device": device_id, "job": job_id, "made": self._clock()})
         return row
+
+
+def due_row(device_id: str, job_id: str, due: datetime) -> str:
+    """Return the key of a new place in the list of what is due. No two are the same."""
+    return key(DUE, _moment(due), device_id, job_id, uuid.uuid4().hex)
+
+
+def due_values(job: Job) -> dict[str, Value]:
+    """Return the columns of a new job's place in the list of what is due."""
+    return {"device": job.device_id, "job": job.manifest.id, "made": job.created}
 
 
 def newest_first(moment: datetime) -> str:
@@ -197,7 +234,7 @@ def _moment(moment: datetime) -> str:
 
 
 def _write(job: Job) -> dict[str, Value | None]:
-    values = {field.name: getattr(job, field.name) for field in fields(Job) if field.name != "device_id"}
+    values = {each.name: getattr(job, each.name) for each in fields(Job) if each.name not in {"device_id", "row"}}
     return {**values, "manifest": written(job.manifest)}
 
 
@@ -207,6 +244,7 @@ def written(manifest: Manifest) -> str:
 
 
 def _read(device_id: str, row: Row) -> Job:
-    known = {field.name: row[field.name] for field in fields(Job) if field.name in row.values}
+    known = {each.name: row[each.name] for each in fields(Job) if each.name in row.values}
     optional: dict[str, Any] = {"reason": None, "next_attempt": None}
-    return Job(**{**optional, **known, "device_id": device_id, "manifest": Manifest(**json.loads(row["manifest"]))})
+    manifest = Manifest(**json.loads(row["manifest"]))
+    return Job(**{**optional, **known, "device_id": device_id, "manifest": manifest, "row": row})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from shared import faults
 from shared.scans.announcements import Announcements
 from shared.scans.jobs import RESTING, Job, Jobs, written
+from shared.scans.slots import Slots
 from shared.storage import Blobs, Value
 
 if TYPE_CHECKING:
@@ -32,15 +33,22 @@ class Retention:
     Args:
         jobs: the rows.
         announcements: what was stored when.
+        slots: says whether a mail is leaving at this moment.
         documents: the container with the bytes.
         clock: the time now.
     """
 
     def __init__(
-        self, jobs: Jobs, announcements: Announcements, documents: Blobs, clock: Callable[[], datetime]
+        self,
+        jobs: Jobs,
+        announcements: Announcements,
+        slots: Slots,
+        documents: Blobs,
+        clock: Callable[[], datetime],
     ) -> None:
         self._jobs = jobs
         self._announcements = announcements
+        self._slots = slots
         self._documents = documents
         self._clock = clock
 
@@ -57,6 +65,7 @@ class Retention:
                 self._jobs.delete(old.device_id, old.job_id, old.place)
             self._announcements.forget(old)
             count += 1
+        self._slots.expire()
         return count
 
     def anonymise(self, oid: str, trace: Trace) -> Anonymised:
@@ -79,7 +88,7 @@ class Retention:
             done = "nothing"
             if job.oid != oid or job.blob != blob:
                 return None
-            changes = _anonymous(job)
+            changes = self._anonymous(job)
             done = "cancelled" if changes.get("state") == "cancelled" else "kept"
             return changes, None
 
@@ -90,12 +99,22 @@ class Retention:
         self._announcements.anonymise(trace)
         return done
 
+    def forget_person(self, tid: str, oid: str) -> None:
+        """Delete what says that mails of his are leaving: none can be any more."""
+        self._slots.forget_person(tid, oid)
 
-def _anonymous(job: Job) -> dict[str, Value | None]:
-    manifest = replace(job.manifest, user="", title="", locale="", name="", size=0, sha256="")
-    nobody: dict[str, Value | None] = {"oid": "", "etag": "", "manifest": written(manifest)}
-    if job.state in RESTING:
-        return nobody
-    if job.state == "sending" and job.handed:
-        return {**nobody, "state": "uncertain", "reason": faults.OutcomeUnknown.reason}
-    return {**nobody, "state": "cancelled", "reason": None, "next_attempt": None, "lease": None, "lease_until": None}
+    def _anonymous(self, job: Job) -> dict[str, Value | None]:
+        manifest = replace(job.manifest, user="", title="", locale="", name="", size=0, sha256="")
+        nobody: dict[str, Value | None] = {"oid": "", "etag": "", "draft": None, "manifest": written(manifest)}
+        if job.state in RESTING:
+            return nobody
+        if job.state == "sending" and job.lease is not None and self._slots.seize(job.lease) is not None:
+            return {**nobody, "state": "uncertain", "reason": faults.OutcomeUnknown.reason}
+        return {
+            **nobody,
+            "state": "cancelled",
+            "reason": None,
+            "next_attempt": None,
+            "lease": None,
+            "lease_until": None,
+        }

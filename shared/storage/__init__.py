@@ -50,6 +50,8 @@ CONTAINERS = ("documents",)
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 RETRIES = 3
+CHUNK = 4 * 1024 * 1024
+"""Bytes that are read from a blob at once."""
 _PATIENCE: dict[str, Any] = {
     "connection_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
@@ -108,7 +110,12 @@ class Storage:
                 from azure.storage.blob import ContainerClient
 
                 client = ContainerClient.from_connection_string(
-                    self._connection, CONTAINERS[CONTAINERS.index(container)], **_PATIENCE
+                    self._connection,
+                    CONTAINERS[CONTAINERS.index(container)],
+                    # By default the SDK's first request asks for 32 MiB, and holds them.
+                    max_single_get_size=CHUNK,
+                    max_chunk_get_size=CHUNK,
+                    **_PATIENCE,
                 )
                 self._blobs[container] = Blobs(client)
             return self._blobs[container]

@@ -131,11 +131,20 @@ class Table:
             raise Changed from error
         return _read(entity, answer["etag"])
 
-    def change(self, partition: str, row: str, decide: Callable[[Row], Mapping[str, Value | None] | None]) -> Row:
+    def change(
+        self,
+        partition: str,
+        row: str,
+        decide: Callable[[Row], Mapping[str, Value | None] | None],
+        *,
+        known: Row | None = None,
+    ) -> Row:
         """Read, decide, and write back; again from the start when somebody was faster.
 
         ``decide`` gets the row as it is now and returns the columns to change (None removes one),
-        or None to leave the row alone. It may raise whatever the caller wants to hear.
+        or None to leave the row alone. It may raise whatever the caller wants to hear. ``known`` is the row as
+        the caller read or wrote it last: the first try goes without reading, and its ETag tells whether it was right
+        to. A decision to leave the row alone then rests on what the caller knew.
 
         Returns:
             The row as written, or as read where ``decide`` left it alone.
@@ -145,7 +154,7 @@ class Table:
             StorageUnavailable: the row was contended :data:`CHANGE_TRIES` times.
         """
         for attempt in range(CHANGE_TRIES):
-            old = self.get(partition, row)
+            old = known if known is not None and not attempt else self.get(partition, row)
             if old is None:
                 raise Gone
             changes = decide(old)
@@ -165,6 +174,18 @@ class Table:
                 self._client.delete_entity(partition, row)
         except Gone:
             return
+
+    def delete_together(self, partition: str, rows: Sequence[str]) -> None:
+        """Delete up to 100 rows of a partition, whatever they hold, in one request; what is not there is fine."""
+        try:
+            with speaking():
+                self._client.submit_transaction(
+                    [("delete", {"PartitionKey": partition, "RowKey": row}) for row in dict.fromkeys(rows)]
+                )
+        except Gone:
+            # All or none: one that was missing kept the others.
+            for row in rows:
+                self.delete(partition, row)
 
     def delete_unchanged(self, old: Row) -> None:
         """Delete the row if nobody has written it since it was read; a row that is not there is fine.

@@ -68,7 +68,11 @@ class KeepAlive:
         for due in list(self._renewals.due(AT_MOST)):
             if self._clock() >= until or troubles >= TROUBLES:
                 break
-            grant = self._grants.get(due.tid, due.oid)
+            try:
+                grant = self._grants.get(due.tid, due.oid)
+            except (KeyError, TypeError, ValueError) as error:
+                log.error("a grant in tenant %s cannot be read: %s", due.tid, type(error).__name__)  # noqa: TRY400
+                continue
             if grant is None or grant.due != due.place:
                 self._renewals.clear(due)
                 continue

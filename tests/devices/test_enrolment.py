@@ -8,9 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from shared.faults import ProofInvalid, TicketInvalid
+from shared.faults import NotFound, ProofInvalid, TicketInvalid
 from shared.services import Services
-from shared.storage import Gone
 from tests.devices.printer import GONE, Printer, by_hand, jwk_of
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
@@ -132,7 +131,7 @@ def test_a_revoked_printer_does_not_come_back_by_its_old_ticket(rooms: Services,
     """What an administrator shut out needs a new ticket; then it is a new device (D10, D15)."""
     ticket = rooms.tickets.issue(CONTOSO, "office", "", count=5)
     first = printer.enrol(ticket)
-    rooms.devices.revoke(first.id)
+    rooms.devices.revoke(CONTOSO, first.id)
     with pytest.raises(TicketInvalid):
         printer.enrol(ticket)
     assert rooms.devices.get(first.id) == replace(first, status="revoked")
@@ -143,7 +142,7 @@ def test_revoking_twice_is_fine_and_revoking_nobody_is_said(rooms: Services, pri
     """The second press changes nothing; of an unknown device it is said that there is none."""
     device = printer.enrol()
     for _ in range(2):
-        rooms.devices.revoke(device.id)
+        rooms.devices.revoke(CONTOSO, device.id)
     assert rooms.devices.get(device.id) == replace(device, status="revoked")
-    with pytest.raises(Gone):
-        rooms.devices.revoke("00000000-0000-0000-0000-000000000001")
+    with pytest.raises(NotFound):
+        rooms.devices.revoke(CONTOSO, "00000000-0000-0000-0000-000000000001")

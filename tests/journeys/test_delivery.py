@@ -54,7 +54,7 @@ def test_what_is_unreachable_waits_and_arrives(world: Any) -> None:
     shown(printer, scan, faults.NoConnection, "de")
     assert printer.user("adele").status == "ready"
     world.clock.advance(minutes=5)
-    world.rooms.delivery.sweep()
+    world.rooms.sweep.run()
     world.deliver()
     assert printer.scan(scan.id).state == "sent"
     assert printer.scan(scan.id).code is None
@@ -69,7 +69,7 @@ def test_throttled_past_the_deadline_is_360_for_good(world: Any) -> None:
     assert (scan.state, scan.code, scan.reason) == ("waiting", 360, "throttled")
     for _ in range(8):
         world.clock.advance(hours=7)
-        world.rooms.delivery.sweep()
+        world.rooms.sweep.run()
         world.deliver()
     assert printer.scan(scan.id).state == "failed"
     shown(printer, scan, faults.NotDeliveredInTime)
@@ -85,7 +85,7 @@ def test_an_open_outcome_is_360_and_is_not_repeated(world: Any, kind: str) -> No
     assert (scan.state, scan.code) == ("uncertain", 360)
     shown(printer, scan, faults.OutcomeUnknown, "de")
     world.clock.advance(hours=1)
-    world.rooms.delivery.sweep()
+    world.rooms.sweep.run()
     assert world.deliver() == 0
     assert len(world.mailbox()) == (0 if kind == "ok_without_applying" else 1)
 
@@ -170,7 +170,7 @@ def test_a_fresh_consent_may_take_its_time(world: Any) -> None:
     for grant in granted:
         world.cloud.grant("contoso", grant.client_id, grant.scopes, grant.principal)
     world.clock.advance(seconds=90)
-    world.rooms.delivery.sweep()
+    world.rooms.sweep.run()
     world.rooms.delivery.deliver(f"{printer.enrolment.device_id}/{scan.id}")
     assert printer.scan(scan.id).state == "sent"
 
@@ -188,7 +188,7 @@ def test_a_scan_for_somebody_who_never_signed_in_is_370_before_it_is_taken(world
 
 def bearer(printer: Any, **more: str) -> dict[str, str]:
     """Headers of a request of the printer's."""
-    return {"Authorization": f"Bearer {printer._connection._bearer()}", **more}
+    return {"Authorization": f"Bearer {printer.connection.tokens.token()[0]}", **more}
 
 
 def test_a_long_poll_answers_when_something_changes(world: Any) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from functions.people_command import run
-from local.printer.problem import Problem
 from shared import faults
 from shared.scans import Job, Manifest
+from shared.scans.jobs import due_row
 from tests.journeys.test_me import end, open_page
 from tests.leftovers import found
+from to_my_email import Error
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 FABRIKAM = "22222222-2222-4222-8222-222222222222"
@@ -88,7 +89,7 @@ def printer(world: Any) -> Any:
 
 def printer_id(printer: Any) -> str:
     """The printer's id at the service."""
-    return str(printer._connection.device_id)
+    return printer.enrolment.device_id
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def test_a_first_login_that_waits_for_its_ok_is_over(world: Any, printer: Any, o
     begun = printer.sign_ins.start({"user": {"id": USER, "email": ADDRESS, "name": NAME}})
     world.person().walk(begun.verification_uri_complete, "contoso/adele")
     by_himself(world, oid)
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(Error) as refused:
         printer.sign_ins.confirm(begun.id)
     assert refused.value.status == 404
     assert printer.user(USER).status == "sign_in_required"
@@ -276,9 +277,10 @@ def test_a_scan_that_is_being_accepted_is_not_sent(world: Any, printer: Any, oid
     manifest = Manifest(told["id"], "to_my_email", USER, TITLE, "en", **of)
     device = rooms.devices.get(printer_id(printer))
     job = Job(device.id, manifest, CONTOSO, oid, "accepted", None, 0, began, began, None, "a-blob", "", device.name, "")
+    job = replace(job, due=due_row(device.id, manifest.id, began))
     rooms.announcements.make(job)
     job = replace(job, etag=rooms.storage.blobs("documents").put("a-blob", io.BytesIO(body), len(body)))
-    rooms.jobs.insert(job, due=began)
+    rooms.jobs.insert(job)
     rooms.storage.queue("deliveries").send(f"{device.id}/{manifest.id}")
     assert TITLE in hits(world)
     world.deliver()
@@ -297,6 +299,7 @@ def test_a_document_without_a_job_is_found_too(world: Any, printer: Any, oid: st
     job = Job(
         printer_id(printer), manifest, CONTOSO, oid, "accepted", None, 0, began, began, None, "a-blob", "", "", ""
     )
+    job = replace(job, due=due_row(job.device_id, manifest.id, began))
     rooms.announcements.make(job)
     rooms.storage.blobs("documents").put("a-blob", io.BytesIO(body), len(body))
     assert str(BYTES) in hits(world)

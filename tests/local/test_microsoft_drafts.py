@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.microsoft.drafts import LARGEST_CHUNK, SMALLEST_UPLOAD
+from local.microsoft.uploads import LARGEST_CHUNK, SMALLEST_UPLOAD
 
 from .conftest import GRAPH, MAIL_SEND, Microsoft
 

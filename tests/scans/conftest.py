@@ -25,7 +25,7 @@ from local.tls import Tls
 from shared import settings
 from shared.devices import Device
 from shared.organisations.ranges import RANGES
-from shared.scans import Delivery, Job, Manifest
+from shared.scans import Claims, Delivery, Job, Manifest
 from shared.services import Services
 from shared.storage import key
 
@@ -93,13 +93,18 @@ class Office:
 
     def with_(self, **rooms: Any) -> Delivery:
         """A delivery with some of its rooms exchanged."""
+        jobs = rooms.get("jobs", self.rooms.jobs)
+        slots = rooms.get("slots", self.rooms.slots)
         given = {
             "jobs": self.rooms.jobs,
             "documents": self.rooms.storage.blobs("documents"),
             "deliveries": self.rooms.storage.queue("deliveries"),
             "grants": self.rooms.grants,
             "organisations": self.rooms.organisations,
-            "graph": self.rooms.graph,
+            "mailboxes": self.rooms.mailboxes,
+            "transports": self.rooms.transports,
+            "slots": slots,
+            "claims": Claims(jobs, slots, self.rooms.organisations, self.clock),
             "clock": self.clock,
             "below": self.below,
         }
@@ -132,13 +137,18 @@ class Office:
 
     def due(self) -> list[str]:
         """The list of what is due, as it lies in storage."""
-        return [row.row for row in self.rooms.storage.table("jobs").query("due")]
+        return self.listed("due")
+
+    def listed(self, kind: str) -> list[str]:
+        """Row keys of one of the lists of scans: due, kept, trace, slot, mark."""
+        rows = self.rooms.storage.table("jobs").query("lists", after=key(kind, ""), before=key(kind, "~"))
+        return [row.row for row in rows]
 
     def recover(self, minutes: int = 40) -> None:
         """Let time pass, with the sweep every two minutes and a queue that forgets everything else (R04, R06)."""
         for _ in range(minutes // 2):
             self.messages()
-            self.rooms.delivery.sweep()
+            self.rooms.sweep.run()
             for message in self.messages():
                 self.rooms.delivery.deliver(message)
             if not self.due():

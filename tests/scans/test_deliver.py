@@ -10,7 +10,7 @@ import pytest
 
 from shared import faults
 from shared.faults import Action
-from shared.mail import Mailbox, Message
+from shared.mail import Transports
 from tests.scans.conftest import CONTOSO
 
 
@@ -26,21 +26,25 @@ class Refusing:
 
 
 class Pausing:
-    """The real Graph, after something else has happened: before it sends, or between its answer and the record."""
+    """A way out: the real one, after something else has happened; before it sends, or between answer and record."""
 
-    def __init__(self, graph: Any, *, before: Any = None, after: Any = None) -> None:
-        self._graph, self._before, self._after = graph, before, after
+    def __init__(self, transports: Transports, *, before: Any = None, after: Any = None) -> None:
+        self._transports, self._before, self._after = transports, before, after
 
-    def me(self, token: str) -> Mailbox:
+    def choose(self, *given: Any) -> "Pausing":
+        """Be chosen."""
+        self._transport = self._transports.choose(*given)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
         """As the real one."""
-        found: Mailbox = self._graph.me(token)
-        return found
+        return getattr(self._transport, name)
 
-    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes) -> None:
+    def send(self, *given: Any) -> None:
         """Pause around it."""
         if self._before:
             self._before()
-        self._graph.send(token, mailbox, message, document)
+        self._transport.send(*given)
         if self._after:
             self._after()
 
@@ -70,7 +74,7 @@ def test_a_bug_of_ours_after_the_hand_over_is_an_open_outcome(office: Any) -> No
     def broken() -> None:
         raise KeyError("x")
 
-    job = office.deliver(office.accept(), office.with_(graph=Pausing(office.rooms.graph, after=broken)))
+    job = office.deliver(office.accept(), office.with_(transports=Pausing(office.rooms.transports, after=broken)))
     assert (job.state, job.reason) == ("uncertain", "outcome_unknown")
 
 
@@ -108,7 +112,7 @@ def test_a_message_that_names_no_job_is_dropped(office: Any) -> None:
     job = office.accept()
     for message in JUNK:
         office.rooms.delivery.deliver(message)
-        office.rooms.delivery.give_up(message)
+        office.rooms.sweep.give_up(message)
     assert office.job(job).state == "accepted"
     assert office.mails() == []
 
@@ -117,10 +121,10 @@ def test_a_lost_message_costs_minutes_and_no_scan(office: Any) -> None:
     """R04, R06: the sweep wakes what is due, once, and not before it is."""
     job = office.accept()
     assert office.messages() != []
-    assert office.rooms.delivery.sweep() == 0
+    assert office.rooms.sweep.run() == 0
     office.clock.advance(minutes=2)
-    assert office.rooms.delivery.sweep() == 1
-    assert office.rooms.delivery.sweep() == 0
+    assert office.rooms.sweep.run() == 1
+    assert office.rooms.sweep.run() == 0
     [message] = office.messages()
     office.rooms.delivery.deliver(message)
     assert office.job(job).state == "sent"
@@ -134,7 +138,7 @@ def test_a_sweep_costs_what_is_due_and_not_what_was_sent(office: Any) -> None:
     waiting = office.accept()
     assert len(office.due()) == 1
     office.clock.advance(minutes=2)
-    assert office.rooms.delivery.sweep() == 1
+    assert office.rooms.sweep.run() == 1
     office.deliver(waiting)
     assert office.due() == []
 
@@ -143,7 +147,7 @@ def test_a_poisoned_message_leaves_its_job_to_the_sweep(office: Any) -> None:
     """R09, R10: the queue gives up, the job does not."""
     job = office.accept()
     office.messages()
-    office.rooms.delivery.give_up(f"{job.device_id}/{job.manifest.id}")
+    office.rooms.sweep.give_up(f"{job.device_id}/{job.manifest.id}")
     office.recover()
     assert office.job(job).state == "sent"
 
@@ -159,7 +163,7 @@ def test_while_one_holds_it_a_second_does_nothing(office: Any) -> None:
         office.clock.advance(seconds=80)
         assert office.deliver(job).attempts == 1
 
-    assert office.deliver(job, office.with_(graph=Pausing(office.rooms.graph, before=second))).state == "sent"
+    assert office.deliver(job, office.with_(transports=Pausing(office.rooms.transports, before=second))).state == "sent"
     assert len(office.mails()) == 1
 
 
@@ -187,9 +191,9 @@ def test_a_delivery_that_dies_after_the_hand_over_is_never_repeated(office: Any,
     def die() -> None:
         raise Dies
 
-    graph = Pausing(office.rooms.graph, after=die) if sent else Pausing(office.rooms.graph, before=die)
+    transports = Pausing(office.rooms.transports, after=die) if sent else Pausing(office.rooms.transports, before=die)
     with pytest.raises(Dies):
-        office.deliver(job, office.with_(graph=graph))
+        office.deliver(job, office.with_(transports=transports))
     office.recover()
     assert (office.job(job).state, office.job(job).reason) == ("uncertain", "outcome_unknown")
     office.deliver(job)
@@ -205,7 +209,7 @@ def test_a_paused_delivery_that_wakes_may_still_say_that_it_was_sent(office: Any
         office.clock.advance(minutes=5)
         assert office.deliver(job).state == "uncertain"
 
-    assert office.deliver(job, office.with_(graph=Pausing(office.rooms.graph, after=sleep))).state == "sent"
+    assert office.deliver(job, office.with_(transports=Pausing(office.rooms.transports, after=sleep))).state == "sent"
     assert len(office.mails()) == 1
     assert office.documents() == office.due() == []
 
@@ -335,7 +339,7 @@ def test_the_queue_wakes_a_waiting_job_no_earlier_than_it_may_be_sent(office: An
     job = office.deliver(office.accept())
     assert office.messages() == [f"{job.device_id}/{job.manifest.id}"]  # the first one, from accepting
     office.clock.advance(seconds=119)
-    assert office.rooms.delivery.sweep() == 0
+    assert office.rooms.sweep.run() == 0
     office.recover()
     assert office.job(job).state == "sent"
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import monotonic, sleep
@@ -15,7 +16,7 @@ import pytest
 from shared import faults
 from shared.expiry import expire
 from shared.privacy import Traces
-from shared.scans import Acceptance, Announcements, Delivery, Jobs
+from shared.scans import Acceptance, Announcements, Delivery, Jobs, Slots, Sweep
 from shared.storage import Blobs, Queue, Row, Table, Value
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
@@ -66,6 +67,11 @@ class MortalTable(Table):
         self._life.spend()
         super().delete(partition, row)
 
+    def delete_together(self, partition: str, rows: Sequence[str]) -> None:
+        """As a table's."""
+        self._life.spend()
+        super().delete_together(partition, rows)
+
     def put(self, partition: str, row: str, values: Mapping[str, Value | None]) -> None:
         """As a table's."""
         self._life.spend()
@@ -103,57 +109,68 @@ class MortalBlobs(Blobs):
         super().delete(name)
 
 
-def mortal(office: Any, writes: int) -> tuple[Acceptance, Delivery]:
+@dataclass(frozen=True)
+class Mortal:
+    """A process that dies."""
+
+    acceptance: Acceptance
+    delivery: Delivery
+    sweep: Sweep
+
+
+def mortal(office: Any, writes: int) -> Mortal:
     """The rooms of a process that has so many writes to live."""
     life, storage = Life(writes), office.rooms.storage
     jobs = Jobs(MortalTable(storage.table("jobs"), life), office.clock)
     documents = MortalBlobs(storage.blobs("documents"), life)
     queue = MortalQueue(storage.queue("deliveries"), life)
-    traces = Traces(MortalTable(storage.table("traces"), life))
-    announcements = Announcements(MortalTable(storage.table("jobs"), life), traces)
+    lists = MortalTable(storage.table("jobs"), life)
+    announcements = Announcements(lists, Traces(storage.table("traces"), lists))
+    slots = Slots(lists, office.clock)
     rooms = office.rooms
     acceptance = Acceptance(jobs, announcements, documents, queue, rooms.organisations, rooms.people, office.clock)
-    return acceptance, office.with_(jobs=jobs, documents=documents, deliveries=queue)
+    delivery = office.with_(jobs=jobs, slots=slots, documents=documents, deliveries=queue)
+    return Mortal(acceptance, delivery, Sweep(jobs, queue, office.clock))
 
 
-def accept(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+def accept(office: Any, process: Mortal, job: Any) -> None:
     """A new scan."""
     from io import BytesIO
 
-    acceptance.accept(office.device, office.manifest(), BytesIO(b"%PDF-1.7 the scan"))
+    process.acceptance.accept(office.device, office.manifest(), BytesIO(b"%PDF-1.7 the scan"))
 
 
-def deliver(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+def deliver(office: Any, process: Mortal, job: Any) -> None:
     """A delivery that succeeds."""
-    office.deliver(job, delivery)
+    office.deliver(job, process.delivery)
 
 
-def throttled(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+def throttled(office: Any, process: Mortal, job: Any) -> None:
     """A delivery that must wait."""
     office.switchboard.add("sendMail", "throttled", retry_after="30")
-    office.deliver(job, delivery)
+    office.deliver(job, process.delivery)
 
 
-def refused(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+def refused(office: Any, process: Mortal, job: Any) -> None:
     """A delivery that fails for good."""
     office.cloud.change_account("contoso/adele", mailbox_full=True)
-    office.deliver(job, delivery)
+    office.deliver(job, process.delivery)
 
 
-def sweep(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+def sweep(office: Any, process: Mortal, job: Any) -> None:
     """A sweep that finds it due."""
     office.clock.advance(minutes=2)
-    delivery.sweep()
+    process.sweep.run()
 
 
-def cancel(office: Any, acceptance: Acceptance, delivery: Delivery, job: Any) -> None:
+def cancel(office: Any, process: Mortal, job: Any) -> None:
     """A cancellation."""
-    acceptance.cancel(office.device, job.manifest.id)
+    process.acceptance.cancel(office.device, job.manifest.id)
 
 
 # What ends where the process lived on, and what else may come of it where it died: the hand-over is one of the
 # writes, so a death after it leaves an open outcome.
-Story = Callable[[Any, Acceptance, Delivery, Any], None]
+Story = Callable[[Any, Mortal, Any], None]
 STORIES: list[tuple[Story, str, set[str]]] = [
     (accept, "sent", {"sent"}),
     (deliver, "sent", {"sent", "uncertain"}),
@@ -177,7 +194,7 @@ def test_a_death_between_any_two_writes_loses_no_job(office: Any, story: Story, 
         before = len(office.mails())
         known = {found.manifest.id for found in office.rooms.jobs.history(office.device.id, "", 100)[0]}
         try:
-            story(office, *mortal(office, writes), job)
+            story(office, mortal(office, writes), job)
         except Dies:
             deaths += 1
             died = True
