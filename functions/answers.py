@@ -179,12 +179,25 @@ def problem(request: Request, fault: Fault) -> Response:
         body["retry_after"] = round(fault.retry_after)
         headers["Retry-After"] = str(round(fault.retry_after))
     if fault.status == faults.DeviceTokenInvalid.status:
-        # RFC 6750 section 3.1: who sent no token is told of no error in it.
-        sent = "authorization" in request.headers
-        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
+        headers["WWW-Authenticate"] = _challenge(request, fault)
+    if nonce := getattr(request.state, "dpop_nonce", None):
+        headers["DPoP-Nonce"] = nonce
     if errors := getattr(request.state, "errors", None):
         body["errors"] = errors
     return JSONResponse(body, fault.status, headers, "application/problem+json")
+
+
+def _challenge(request: Request, fault: Fault) -> str:
+    """Name both schemes that open the door (RFC 9110 section 11.6.1), and what was wrong with the one that was tried.
+
+    RFC 6750 section 3.1: who sent no token is told of no error in it.
+    """
+    if isinstance(fault, faults.InvalidDpopProof | faults.UseDpopNonce):  # their reasons are RFC 9449's errors
+        return f'Bearer, DPoP error="{fault.reason}", algs="ES256"'
+    wrong = ' error="invalid_token"' if "authorization" in request.headers else ""
+    if request.headers.get("authorization", "").lower().startswith("dpop "):
+        return f'Bearer, DPoP{wrong}, algs="ES256"'
+    return f'Bearer{wrong}, DPoP algs="ES256"'
 
 
 def page(pages: Pages, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:

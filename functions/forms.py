@@ -25,8 +25,10 @@ async def form_of(request: Request) -> Mapping[str, str]:
 
 
 def address_of(request: Request) -> str:
-    """Return where a request comes from: what the platform's front end appended last, else the peer."""
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    if forwarded.count(":") == 1:  # Azure appends address:port
-        forwarded = forwarded.partition(":")[0]
+    """Return where a request comes from: what the platform's front end appended last, else the peer.
+
+    Anybody can send X-Forwarded-For, in one line or in many; the last part of the last line is the front end's own.
+    It is handed on as it is written, with port and brackets: ``shared.short_codes`` reads it.
+    """
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
     return forwarded or (request.client.host if request.client else "")

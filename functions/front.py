@@ -1,4 +1,4 @@
-"""HTTP: the front page, static files, health, and everything that is not found."""
+"""HTTP: the front page, static files, health, ``/.well-known``, and everything that is not found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from functions import well_known
 from functions.answers import FORM_LIMIT, door, page, problem, trouble
 from shared import faults
 from shared.faults import Fault
@@ -54,4 +55,5 @@ def build(services: Callable[[], Services]) -> FastAPI:
     def favicon() -> Response:
         return static("logo.svg")
 
+    app.include_router(well_known.router(services))
     return door(app, show, largest=FORM_LIMIT)

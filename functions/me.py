@@ -56,7 +56,8 @@ def build(services: Callable[[], Services]) -> FastAPI:
         require_same_site(services(), request)
         session = session_of(services(), request)
         if session is None:
-            return see_other("/me")
+            # Said aloud: who presses this button must not go away believing that it did something.
+            return page(services().pages, request, MeStart(action="/me", too_late=True), 403)
         erased = services().erasure.erase(session.tid, session.oid)
         return forget_session(page(services().pages, request, MeEnded(cancelled=erased.cancelled)))
 
@@ -84,7 +85,8 @@ def _me(session: Session, overview: Overview) -> Me:
             for place in overview.places
         ],
         scans=[_scan(job) for job in overview.scans],
-        end="/me/end",
+        consented=overview.consented,
+        end="/me/end" if overview.anything else "",
         sign_out="/me/sign-out",
     )
 

@@ -13,18 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolicy, TextBase64EncodePolicy
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions import DELIVERIES, HTTP_DOORS
+from functions import HTTP_DOORS
 from functions.answers import application
+from local.queue_door import QueueDoor
 from shared.services import Services, services
 
-MOST_DEQUEUES = 5
-VISIBLE_AGAIN = 30
-"""Seconds after a failure; both as in host.json."""
-HIDDEN = 600
-"""Seconds that a message is hidden while it is worked on, as the Functions host does."""
 SWEEP_EVERY, EXPIRE_EVERY, KEYS_EVERY = 60.0, 3600.0, 30 * 86400.0
 
 log = logging.getLogger(__name__)
@@ -45,81 +40,45 @@ class Doors:
         await self._doors.get(first, self._doors[""])(scope, receive, send)
 
 
-class QueueDoor:
-    """Brings messages of the real queue to the queue door, with the host's rules for failure and poison."""
-
-    def __init__(self, connection: str, rooms: Services) -> None:
-        self._queue = _queue(connection, DELIVERIES)
-        self._poison = _queue(connection, f"{DELIVERIES}-poison")
-        self._rooms = rooms
-
-    def drain(self) -> int:
-        """Bring every message that is visible now; returns how many."""
-        count = 0
-        for message in self._queue.receive_messages(messages_per_page=8, visibility_timeout=HIDDEN):
-            self._bring(message)
-            count += 1
-        return count
-
-    def _bring(self, message: QueueMessage) -> None:
-        try:
-            self._rooms.delivery.deliver(str(message.content))
-        except Exception as error:  # noqa: BLE001  (the host catches everything, too)
-            log.error("the queue door failed: %s", type(error).__name__)  # noqa: TRY400
-            if (message.dequeue_count or 0) < MOST_DEQUEUES:
-                self._queue.update_message(message, visibility_timeout=VISIBLE_AGAIN)
-                return
-            self._poison.send_message(message.content)
-            self._rooms.sweep.give_up(str(message.content))
-        self._queue.delete_message(message)
-
-
-def _queue(connection: str, name: str) -> QueueClient:
-    return QueueClient.from_connection_string(
-        connection,
-        name,
-        message_encode_policy=TextBase64EncodePolicy(),
-        message_decode_policy=TextBase64DecodePolicy(),
-    )
-
-
 @contextmanager
-def running(rooms: Services, *, port: int = 0, poll: float | None = 0.25) -> Iterator[int]:
+def running(rooms: Services, *, port: int = 0, queue: bool = True) -> Iterator[int]:
     """Serve ``rooms`` on 127.0.0.1 from threads of this process; yields the port.
 
-    ``poll`` is how often (seconds) the queue is looked at; None serves HTTP alone, without queue and timers.
+    Without ``queue`` it serves HTTP alone, without queue and timers.
     """
     server = uvicorn.Server(
         uvicorn.Config(Doors(lambda: rooms), host="127.0.0.1", port=port, log_level="warning", access_log=False)
     )
     stop = threading.Event()
     web = threading.Thread(target=server.run, daemon=True)
-    work = threading.Thread(target=_work, args=(rooms, stop, poll or 0), daemon=True)
+    door = QueueDoor(rooms.settings.data_storage, rooms)
+    work = [
+        threading.Thread(target=door.serve, args=(stop,), daemon=True),
+        threading.Thread(target=_timers, args=(rooms, stop), daemon=True),
+    ]
     web.start()
     while not server.started:
         if not web.is_alive():
             raise RuntimeError(f"cannot serve on port {port}")
         time.sleep(0.01)
-    if poll is not None:
-        work.start()
+    for thread in work if queue else []:
+        thread.start()
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         stop.set()
         server.should_exit = True
-        if poll is not None:
-            work.join(30)
+        for thread in work if queue else []:
+            thread.join(30)
         web.join(30)
 
 
-def _work(rooms: Services, stop: threading.Event, poll: float) -> None:
+def _timers(rooms: Services, stop: threading.Event) -> None:
     from shared.expiry import expire
 
-    door = QueueDoor(rooms.settings.data_storage, rooms)
     swept = expired = rotated = time.monotonic()
-    while not stop.wait(poll):
+    while not stop.wait(1):
         try:
-            door.drain()
             if time.monotonic() - swept > SWEEP_EVERY:
                 swept = time.monotonic()
                 rooms.sweep.run()
@@ -133,7 +92,7 @@ def _work(rooms: Services, stop: threading.Event, poll: float) -> None:
                 rotated = time.monotonic()
                 rooms.key_upkeep.run()
         except Exception as error:  # noqa: BLE001  (a worker that stops at the first fault delivers nothing)
-            log.error("queue or timer: %s", type(error).__name__)  # noqa: TRY400
+            log.error("timer: %s", type(error).__name__)  # noqa: TRY400
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ where it lies. Exit 0 only if everything that is printed is true. Nothing stays 
 
 import argparse
 import hashlib
+import io
 import secrets
 import socket
 import subprocess
@@ -25,14 +26,12 @@ from local import azurite, functions_host
 from local.environment import CLIENT_ID, Ports, app_environment, bundle, process_environment, trust
 from local.machine import Machine, ended_by_signals
 from local.person import LostError, Person
-from local.printer.answers import Scan
-from local.printer.device import Device, make_manifest
-from local.printer.panel import MODEL, NAME, SERIAL, sniff
-from local.printer.problem import Problem
+from local.printer.panel import MODEL, NAME, SERIAL
 from local.printer.registry import USERS
 from local.printer.sheet import make_sheet
 from local.processes import ProcessFailedError
 from shared.storage import create_all
+from to_my_email import Client, Error, Invitation, ScanJob, User
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 ADMINISTRATOR = "contoso/admin"
@@ -76,7 +75,7 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
 
     Raises:
         ProcessFailedError, NotInstalledError, NotThereError: something could not be started.
-        LostError, Problem, requests.RequestException: a step did not go through.
+        LostError, Error, requests.RequestException: a step did not go through.
     """
     with Machine(run_dir) as machine:
         settings = _start(story, machine, run_dir, ports, host)
@@ -85,17 +84,17 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
             facts.append(f"“{page.title}”")
         with story.step("The administrator makes a ticket"):
             ticket = _ticket(settings)
-        device = Device(ports.app_url, run_dir / "printer")
+        device = Client(ports.app_url, run_dir / "printer")
         try:
             with story.step("The printer enrols") as facts:
                 enrolment = device.enrol(ticket, model=MODEL, serial=SERIAL, name=NAME)
                 facts.append(f"{enrolment.status}, key in words: {enrolment.words}")
-            consent = device.about().get("consent", {})
+            consent = device.about().consent
             story.check("Contoso has consented", consent.get("status"), "consented")
             _first_login(story, device, run_dir)
             pressed = time.monotonic()
-            scan = _scan(story, device, document, name)
-            story.check("the printer says", scan.state, "sent")
+            job = _scan(story, device, document, name)
+            story.check("the printer says", job.state, "sent")
             took = time.monotonic() - pressed
         finally:
             device.close()
@@ -117,6 +116,7 @@ def _start(story: Story, machine: Machine, run_dir: Path, ports: Ports, host: st
     settings["DataStorage"] = connection
     with story.step("Microsoft (emulated)"):
         command = ["local.microsoft", "--port", str(ports.microsoft), "--run-dir", str(run_dir)]
+        command += ["--smtp-port", str(ports.smtp), "--outlook-smtp-port", str(ports.outlook_smtp)]
         own = ["--public-url", ports.app_url, "--client-id", CLIENT_ID]
         machine.start("microsoft", [*command, *own], health=ports.microsoft_url, own=trust(run_dir))
     if host == "functions":
@@ -144,35 +144,34 @@ def _ticket(settings: Mapping[str, str]) -> str:
     return answer.stdout.strip().splitlines()[-1]
 
 
-def _first_login(story: Story, device: Device, run_dir: Path) -> None:
+def _first_login(story: Story, device: Client, run_dir: Path) -> None:
     with story.step(f"{USER.name} presses To My Email") as facts:
         status = device.user(USER.id)
         facts.append(f"{status.status}, code {status.code}")
-    begun = device.sign_ins.start({"user": {"id": USER.id, "email": USER.email, "name": USER.name}})
-    with story.step(f"She scans the QR code ({begun.user_code}) and signs in") as facts, Person(bundle(run_dir)) as her:
-        page = her.walk(begun.verification_uri_complete, PERSON)
-        facts.append(f"“{page.title}”")
-    with story.step("The panel asks: is this you?") as facts:
-        progress = device.sign_ins.wait(begun)
-        if progress.status != "confirm":
-            raise LostError(f"the sign-in is {progress.status} ({progress.reason}); her page said: {page.text}")
-        facts.append(f"{progress.account_hint}")
-    with story.step("OK"):
-        device.sign_ins.confirm(begun.id)
+
+    def scan_the_code(begun: Invitation) -> None:
+        what = f"She scans the QR code ({begun.user_code}) and signs in"
+        with story.step(what) as facts, Person(bundle(run_dir)) as her:
+            facts.append(f"“{her.walk(begun.verification_uri_complete, PERSON).title}”")
+
+    def is_this_you(account: str) -> bool:
+        with story.step("The panel asks: is this you?") as facts:
+            facts.append(f"{account}: OK")
+        return True
+
+    device.sign_in(User(USER.id, USER.email, USER.name), on_code=scan_the_code, on_confirm=is_this_you)
     story.check(f"{USER.name} may scan", device.user(USER.id).status, "ready")
 
 
-def _scan(story: Story, device: Device, document: bytes, name: str) -> Scan:
-    media_type = sniff(document) or "application/octet-stream"
-    manifest = make_manifest(document, name=name, media_type=media_type, user_id=USER.id)
+def _scan(story: Story, device: Client, document: bytes, name: str) -> ScanJob:
     with story.step(f"She scans {name} ({len(document):,} bytes) and presses Start") as facts:
-        scan = device.submit(manifest, document)
-        facts.append(scan.state)
+        job = device.scan(io.BytesIO(document), name=name, user=USER.id)
+        facts.append(job.state)
     with story.step("Delivery") as facts:
-        scan = device.follow(scan, patience=DELIVERY_SECONDS, seen=lambda later: facts.append(later.state))
-        if not scan.final or scan.code or scan.reason:
-            facts.append(f"{scan.state}, code {scan.code}, reason {scan.reason}: {scan.message}")
-    return scan
+        job = device.wait(job, timeout=DELIVERY_SECONDS, seen=lambda later: facts.append(later.state))
+        if not job.final or job.code or job.reason:
+            facts.append(f"{job.state}, code {job.code}, reason {job.reason}: {job.message}")
+    return job
 
 
 def _read(story: Story, run_dir: Path, ports: Ports, document: bytes, name: str) -> None:
@@ -203,9 +202,9 @@ def _read(story: Story, run_dir: Path, ports: Ports, document: bytes, name: str)
 def free_ports() -> Ports:
     """Ports of the loopback that nobody listens on; Azurite chooses its own."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        app, microsoft, printer = (int(each.getsockname()[1]) for each in sockets)
-    return Ports(app=app, microsoft=microsoft, printer=printer)
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
+        app, microsoft, printer, smtp, outlook = (int(each.getsockname()[1]) for each in sockets)
+    return Ports(app=app, microsoft=microsoft, printer=printer, smtp=smtp, outlook_smtp=outlook)
 
 
 def main() -> int:
@@ -229,7 +228,7 @@ def main() -> int:
         return 130
     except (ProcessFailedError, azurite.NotInstalledError, functions_host.NotThereError, LostError) as error:
         story.untrue.append(str(error))
-    except (Problem, requests.RequestException) as error:
+    except (Error, requests.RequestException) as error:
         story.untrue.append(f"{type(error).__name__}: {error}")
     if story.untrue:
         print("\nThis was not so:", *(f"  - {each}" for each in story.untrue), sep="\n", file=sys.stderr)

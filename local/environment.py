@@ -41,24 +41,30 @@ class Ports:
     app: int = 7071
     microsoft: int = 24443
     printer: int = 8631
+    smtp: int = 24587
+    outlook_smtp: int = 24588
     blob: int = 10000
     queue: int = 10001
     table: int = 10002
 
     @classmethod
     def chosen(cls, environ: Mapping[str, str]) -> Self:
-        """The ports with what APP_PORT, MICROSOFT_PORT, PRINTER_PORT and AZURITE_PORT change.
+        """The ports with what APP_PORT, MICROSOFT_PORT, PRINTER_PORT, SMTP_PORT and AZURITE_PORT change.
 
-        AZURITE_PORT is the first of three that follow each other: blob, queue, table.
+        SMTP_PORT is the first of two that follow each other: Exchange Online, Outlook.com. AZURITE_PORT is the
+        first of three: blob, queue, table.
 
         Raises:
             NotAPortError: a variable holds no port.
         """
         first = _port(environ, "AZURITE_PORT", cls.blob, room_above=2)
+        smtp = _port(environ, "SMTP_PORT", cls.smtp, room_above=1)
         return cls(
             app=_port(environ, "APP_PORT", cls.app),
             microsoft=_port(environ, "MICROSOFT_PORT", cls.microsoft),
             printer=_port(environ, "PRINTER_PORT", cls.printer),
+            smtp=smtp,
+            outlook_smtp=smtp + 1,
             blob=first,
             queue=first + 1,
             table=first + 2,
@@ -107,6 +113,8 @@ def app_environment(run_dir: Path, ports: Ports) -> dict[str, str]:
         "DataStorage": azurite.connection_string(ports.blob, ports.queue, ports.table),
         "AUTHORITY_URL": ports.microsoft_url,
         "GRAPH_URL": ports.microsoft_url,
+        "SMTP_HOST": f"localhost:{ports.smtp}",
+        "OUTLOOK_SMTP_HOST": f"localhost:{ports.outlook_smtp}",
         "CLIENT_ID": CLIENT_ID,
         "CLIENT_CERTIFICATE_FILE": str(client),
         "SERVICE_KEY": service_key.read_text(encoding="ascii"),

@@ -39,11 +39,11 @@ def start(machine: Machine, port: int, settings: Mapping[str, str]) -> None:
         NotThereError: the tool is missing or says that the app does not load.
         ProcessFailedError: it ended, or did not answer in time.
     """
-    tool = _tool()
+    tool = tool_folder()
     environment = process_environment(settings)
     _check(tool, environment)
     command: list[str | Path] = [
-        *(_python(), tool / "minihost.py", "--app", HOUSE),
+        *(tool_python(), tool / "minihost.py", "--app", HOUSE),
         *("--port", str(port), "--storage", settings["DataStorage"]),
     ]
     process = Process("app", command, log=machine.log("app"), environment=environment, directory=HOUSE)
@@ -60,7 +60,7 @@ def run_timer(port: int, name: str) -> bool:
     return answer.ok
 
 
-def _tool() -> Path:
+def tool_folder() -> Path:
     named = os.environ.get("FUNCTIONS_HOST")
     tool = Path(named) if named else HOUSE.parent / "shared" / "tools" / "functions-host"
     if not (tool / "minihost.py").is_file():
@@ -84,7 +84,7 @@ def _check(tool: Path, environment: Mapping[str, str]) -> None:
         raise NotThereError(f"{tool / 'check'} says:\n{answer.stdout}{answer.stderr}")
 
 
-def _python() -> Path:
+def tool_python() -> Path:
     """The interpreter of the environment that ``check`` makes; its rule, its variables."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(os.environ.get("FUNCTIONS_HOST_VENV") or f"{cache}/functions-host-venv") / "bin" / "python"

@@ -35,6 +35,8 @@ def busy(ports: Ports) -> list[str]:
         (ports.app, "the app", "APP_PORT"),
         (ports.microsoft, "the emulated Microsoft cloud", "MICROSOFT_PORT"),
         (ports.printer, "the virtual printer", "PRINTER_PORT"),
+        (ports.smtp, "the emulated Exchange", "SMTP_PORT (the first of two)"),
+        (ports.outlook_smtp, "the emulated Outlook.com", "SMTP_PORT (the first of two)"),
         (ports.blob, "Azurite's blobs", "AZURITE_PORT (the first of three)"),
         (ports.queue, "Azurite's queues", "AZURITE_PORT (the first of three)"),
         (ports.table, "Azurite's tables", "AZURITE_PORT (the first of three)"),
@@ -71,6 +73,7 @@ def run(run_dir: Path, ports: Ports) -> NoReturn:
                 "local.microsoft",
                 *("--port", str(ports.microsoft), "--run-dir", str(run_dir)),
                 *("--public-url", ports.app_url, "--client-id", CLIENT_ID),
+                *("--smtp-port", str(ports.smtp), "--outlook-smtp-port", str(ports.outlook_smtp)),
             ],
             health=ports.microsoft_url,
             own=trusted,
@@ -140,6 +143,7 @@ To My Email runs on this machine.
   mailboxes         {ports.microsoft_url}/mailbox   (your browser will warn of the certificate)
   app               {ports.app_url}   (administrators: {ports.app_url}/consent)
   Microsoft         {ports.microsoft_url}   (emulated; faults to switch on: /faults)
+  mail by SMTP      localhost:{ports.smtp} Exchange Online, :{ports.outlook_smtp} Outlook.com (emulated)
   storage           127.0.0.1:{ports.blob} blobs, :{ports.queue} queues, :{ports.table} tables
   logs              {run_dir / "log"}
 

@@ -101,15 +101,18 @@ def _own_pages() -> Iterator[tuple[str, View]]:
         problem=None,
         places=[MyPlace("office", printers)],
         scans=scans,
+        consented="",
         end="/me/end",
         sign_out="/me/sign-out",
     )
     yield "me-start", MeStart("/me")
     yield "me-start-refused", MeStart("/me", GuestNotAllowed)
+    yield "me-start-too-late", MeStart("/me", too_late=True)
     yield "me", me
     yield "me-blocked", replace(me, ends=since + timedelta(days=90), problem=BlockedByPolicy, scans=[])
     yield "me-ended", replace(me, ended=True, problem=SignInExpired, scans=scans[2:])
-    yield "me-nothing", replace(me, signed_in=None, used=None, places=[], scans=[])
+    yield "me-nothing", replace(me, signed_in=None, used=None, places=[], scans=[], end="")
+    yield "me-consented", replace(me, signed_in=None, used=None, places=[], scans=[], consented="Contoso")
     yield "me-end", MeEnd("/me/end", "/me")
     yield "me-done", MeEnded(cancelled=2)
 

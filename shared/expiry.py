@@ -1,6 +1,6 @@
 """Old things: rows that say when they expire.
 
-It reads whole tables, but only those whose rows live a day at most.
+It reads whole tables, but only those whose rows live a week at most, and most of them an hour.
 """
 
 from __future__ import annotations

@@ -425,6 +425,61 @@ class SenderRestricted(AdministratorMust):
     remedy = N_("Ask your administrator to release the mailbox in Microsoft Defender.")
 
 
+class SmtpDisabledForOrganisation(AdministratorMust):
+    """535 5.7.139: authenticated SMTP submission is switched off for the whole tenant (also by security defaults)."""
+
+    reason = "smtp_disabled_for_organisation"
+    code = None
+    title = N_("Your organisation does not allow large scans by SMTP")
+    detail = N_(
+        "Authenticated SMTP is switched off in your organisation's Exchange, and larger scans are sent that way."
+    )
+    remedy = N_(
+        "Scan fewer pages, or ask your administrator to allow authenticated SMTP (SMTP AUTH) "
+        "in the Exchange admin center."
+    )
+
+
+class SmtpDisabledForMailbox(AdministratorMust):
+    """535 5.7.139, or a fresh token refused with 5.7.3: authenticated SMTP submission is off for this mailbox."""
+
+    reason = "smtp_disabled_for_mailbox"
+    code = None
+    title = N_("Your mailbox does not allow large scans by SMTP")
+    detail = N_("Larger scans are sent by authenticated SMTP, which is switched off for your mailbox.")
+    remedy = N_(
+        "Scan fewer pages, or ask your administrator to tick “Authenticated SMTP” among the mailbox's email apps."
+    )
+
+
+class SmtpBlockedByPolicy(AdministratorMust):
+    """535 5.7.139, criteria not met: Conditional Access, security defaults or an authentication policy, at SMTP."""
+
+    reason = "smtp_blocked_by_policy"
+    title = N_("Blocked by a rule of your organisation")
+    detail = N_("A rule for signing in, such as security defaults or Conditional Access, does not allow SMTP.")
+    remedy = N_("Ask your administrator to exclude the app To My Email from the rule that blocks it.")
+
+
+class AccountLocked(AdministratorMust):
+    """535 5.7.139, account locked."""
+
+    reason = "account_locked"
+    title = N_("This account is locked")
+    detail = N_("Microsoft has locked the account for now, for example after wrong passwords.")
+    remedy = N_("Ask your administrator to unlock it.")
+
+
+class OrganisationRestricted(AdministratorMust):
+    """5.7.705, 5.7.708, 5.7.750: Exchange takes no mail from the whole organisation."""
+
+    reason = "organisation_restricted"
+    code = None
+    title = N_("Your organisation may not send mail at the moment")
+    detail = N_("Exchange has restricted sending for the whole organisation.")
+    remedy = N_("Ask your administrator to look into the Exchange admin center and to contact Microsoft.")
+
+
 class ConsentDeclined(AdministratorMust):
     """The administrator pressed Cancel (access_denied, permission_denied, 65004)."""
 
@@ -505,13 +560,22 @@ class Unexpected(OperatorMust):
 
 
 class TooLarge(DocumentRefused):
-    """Larger than the organisation's range can send. Params: ``limit`` (text, such as 3.0 MB)."""
+    """Larger than what can be sent. Params: ``limit`` (bytes, or a text such as 3.0 MB).
+
+    Where another permission range would take it, ``range`` and ``largest`` (bytes) say which and up to what size.
+    Where the mail service itself refused a size, ``refused`` is that size in bytes.
+    """
 
     reason = "too_large"
     status = 413
     title = N_("The scan is too large")
     detail = N_("At most {limit} can be sent with what your organisation has allowed.")
     remedy = N_("Scan fewer pages, in a lower resolution or in black and white.")
+    wider = N_(
+        "Scan fewer pages, in a lower resolution or in black and white. Or ask your administrator to allow "
+        "the range {range}: with it up to {largest} can be sent."
+    )
+    """The remedy where another range would take it."""
 
 
 class UnsupportedType(DocumentRefused):
@@ -690,6 +754,26 @@ class DeviceTokenInvalid(RequestRefused):
     title = N_("The printer is not signed in")
     detail = N_("The service does not know this printer, or it was removed.")
     remedy = N_("Ask for a new token. If that fails, enrol the printer again.")
+
+
+class InvalidDpopProof(RequestRefused):
+    """The token is bound to the device's key, and the request's DPoP proof does not show that key (RFC 9449, 7.1)."""
+
+    reason = "invalid_dpop_proof"
+    status = 401
+    title = N_("The proof of the request is not valid")
+    detail = N_("This token needs a DPoP proof by the printer's key, made for this very request.")
+    remedy = N_("Sign a new proof for each request.")
+
+
+class UseDpopNonce(RequestRefused):
+    """The DPoP proof has no nonce of ours, or one that is too old; a fresh one is in DPoP-Nonce (RFC 9449, 9)."""
+
+    reason = "use_dpop_nonce"
+    status = 401
+    title = N_("The proof of the request needs a fresh nonce")
+    detail = N_("A new nonce is in the header DPoP-Nonce of this answer.")
+    remedy = N_("The printer repeats the request with it by itself.")
 
 
 class DevicePending(RequestRefused):

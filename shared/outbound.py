@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -9,6 +11,9 @@ import requests
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
+IDLE_SECONDS = 60
+"""A connection that nobody used for longer is made anew. Networks forget idle ones in silence (Azure's after four
+minutes); a mail that goes into such a one as a whole is a mail of which nobody knows what became."""
 
 
 class OutboundSession(requests.Session):
@@ -16,14 +21,23 @@ class OutboundSession(requests.Session):
 
     A redirect could lead anywhere (threat C16), and a cookie would carry something of one person's answer into the
     next person's request.
+
+    Args:
+        clock: seconds, for how long connections have been idle.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self._clock = clock
+        self._used = clock()
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request as ``requests`` does, within :data:`READ_SECONDS` unless the caller says otherwise."""
         kwargs.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
         kwargs["allow_redirects"] = False
+        if self._clock() - self._used > IDLE_SECONDS:
+            # It stays usable: only what is idle is closed.
+            self.close()
+        self._used = self._clock()
         return super().request(*args, **kwargs)

@@ -15,11 +15,13 @@ from shared import settings as settings_room
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.devices import Devices, Nonces, Tickets, Tokens
+    from shared.devices import Devices, Groups, Limits, Nonces, Serials, Tickets, Tokens
+    from shared.devices.enrolment import Enrolments
+    from shared.devices.rollover import Rollover
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra
     from shared.identity.managed_identity import ManagedIdentity
-    from shared.mail import Graph, Mailboxes, Transports
+    from shared.mail import Graph, Mailboxes, Smtp, Transports
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
@@ -110,8 +112,12 @@ class Services:
             return KeyFile(self.settings.vault_keys)
         from shared.vault.key_vault import KeyVault
 
-        identity = self._identity(self.settings.managed_identity_client_id)
-        return KeyVault(self.settings.key_encryption_key, identity.token, self.clock)
+        return KeyVault(self.settings.key_encryption_key, self.managed_identity.token, self.clock)
+
+    @cached_property
+    def managed_identity(self) -> ManagedIdentity:
+        """The identity that Azure gives this app."""
+        return self._identity(self.settings.managed_identity_client_id)
 
     @cached_property
     def data_keys(self) -> DataKeys:
@@ -138,8 +144,17 @@ class Services:
     def entra(self) -> Entra:
         """Entra ID."""
         from shared.identity import Entra
+        from shared.identity.client_assertion import ClientAssertion, FederatedAssertion
 
-        return Entra(self.settings.authority_url, self.settings.client_id, self.settings.client_certificate, self.clock)
+        told = self.settings
+        if told.client_certificate:
+            return Entra(
+                told.authority_url,
+                told.client_id,
+                ClientAssertion(told.client_id, told.client_certificate, self.clock),
+                self.clock,
+            )
+        return Entra(told.authority_url, told.client_id, FederatedAssertion(self.managed_identity.token), self.clock)
 
     @cached_property
     def authorizations(self) -> Authorizations:
@@ -231,27 +246,71 @@ class Services:
         """Enrolment tickets."""
         from shared.devices import Tickets
 
-        return Tickets(self.storage.table("tickets"), self.clock, self._random_bytes)
+        return Tickets(
+            self.storage.table("tickets"), self.settings.service_key, self.clock, self._random_bytes, self._below
+        )
 
     @cached_property
     def devices(self) -> Devices:
         """Enrolled printers."""
         from shared.devices import Devices
 
-        return Devices(self.storage.table("devices"), self.tickets, self.nonces, self.settings.public_url, self.clock)
+        return Devices(self.storage.table("devices"))
+
+    @cached_property
+    def serials(self) -> Serials:
+        """The serial numbers that organisations let enrol."""
+        from shared.devices import Serials
+
+        return Serials(self.storage.table("devices"), self.storage.table("tickets"), self.clock)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The rules of device groups."""
+        from shared.devices import Groups
+
+        return Groups(self.storage.table("devices"))
+
+    @cached_property
+    def enrolments(self) -> Enrolments:
+        """Enrolling printers."""
+        from shared.devices.enrolment import Enrolments
+
+        return Enrolments(self.devices, self.tickets, self.serials, self.nonces, self.settings.public_url, self.clock)
+
+    @cached_property
+    def rollover(self) -> Rollover:
+        """Replacing printers' keys."""
+        from shared.devices.rollover import Rollover
+
+        return Rollover(self.storage.table("devices"), self.nonces, self.settings.public_url, self.clock)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How much printers may ask for."""
+        from shared.devices import Limits
+
+        return Limits(self.storage.table("assertions"), self.settings.service_key, self.clock, self._below)
 
     @cached_property
     def tokens(self) -> Tokens:
         """Tokens of the device API."""
         from shared.devices import Tokens
+        from shared.devices.assertions import Assertions
+        from shared.devices.once import Once
 
         return Tokens(
             self.devices,
-            self.storage.table("assertions"),
+            Assertions(self.devices, self.rollover, self.nonces, self.settings.public_url),
+            self.rollover,
+            self.groups,
+            self.limits,
+            Once(self.storage.table("assertions"), self.clock),
             self.nonces,
             self.settings.public_url,
             self.settings.service_key,
             self.clock,
+            self._random_bytes,
         )
 
     @cached_property
@@ -271,10 +330,25 @@ class Services:
     @cached_property
     def transports(self) -> Transports:
         """The ways out, and the choice between them."""
-        from shared.mail import GraphSend, Transports
+        from shared.mail import GraphDraft, GraphSend, Transports
         from shared.organisations import RANGES
 
-        return Transports(GraphSend(self.graph), None, None, RANGES.values())
+        drafts = GraphDraft(self.graph, time.sleep)
+        return Transports(GraphSend(self.graph), drafts, self.exchange_smtp, RANGES.values())
+
+    @cached_property
+    def exchange_smtp(self) -> Smtp:
+        """Exchange Online's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("exchange-smtp", self.settings.smtp_host, self.settings.public_url, self.clock)
+
+    @cached_property
+    def outlook_smtp(self) -> Smtp:
+        """Outlook.com's submission."""
+        from shared.mail import Smtp
+
+        return Smtp("outlook-smtp", self.settings.outlook_smtp_host, self.settings.public_url, self.clock)
 
     @cached_property
     def people(self) -> People:
@@ -322,7 +396,7 @@ class Services:
         """What is stored about a person."""
         from shared.privacy import Overviews
 
-        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices)
+        return Overviews(self.traces, self.grants, self.people, self.jobs, self.devices, self.organisations)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -441,7 +515,8 @@ class Services:
             self.storage.queue("deliveries"),
             self.grants,
             self.organisations,
-            self.graph,
+            self.mailboxes,
+            self.transports,
             self.slots,
             Claims(self.jobs, self.slots, self.organisations, self.clock),
             self.holds,

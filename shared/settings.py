@@ -14,6 +14,7 @@ KEY_BYTES = 32
 HIGHEST_PORT = 65535
 _ORIGIN = re.compile(r"(https?)://([a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,4}))?")
 _LOOPBACK = {"127.0.0.1", "localhost"}
+_HOST_AND_PORT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?:([1-9][0-9]{0,4})")
 _DEFAULT_PORTS = {("https", "443"), ("http", "80")}
 _KEY_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9-]+)?/keys/[a-z0-9-]{1,127}")
 _ACCOUNT_IN_PATH = re.compile(r"(https://[^/]+)/([a-z0-9]{3,24})")
@@ -47,9 +48,14 @@ class Settings:
     """Of the identity that may use the account; or empty."""
     authority_url: str
     graph_url: str
+    smtp_host: str
+    """``host:port`` of Exchange Online's submission server; spoken to over STARTTLS and nothing else."""
+    outlook_smtp_host: str
+    """The same of Outlook.com, for personal accounts."""
     client_id: str
     client_certificate: str
-    """PEM: the private key and the certificate by which the app proves itself to Entra."""
+    """PEM: the private key and the certificate by which the app proves itself to Entra; or empty, and then the
+    managed identity proves it."""
     service_key: bytes
     """32 bytes: signs device tokens, nonces and links, and vouches for the rows of data keys."""
     former_service_key: bytes
@@ -57,7 +63,7 @@ class Settings:
     key_encryption_key: str
     """Key Vault's URL of the key that wraps data keys, in lower case; or empty."""
     managed_identity_client_id: str
-    """Of the identity that may unwrap with it; or empty."""
+    """Of the identity that may unwrap with it, and whose token proves the app to Entra; or empty."""
     vault_keys: tuple[bytes, ...]
     """Instead of Key Vault, on one machine: 32 bytes each, the first wraps. From a file; or empty."""
 
@@ -93,6 +99,13 @@ class _Reader:
             self.problems.append(f"{name} must be an https origin without a path, such as https://scan.example.com")
         return value
 
+    def host_and_port(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        parts = _HOST_AND_PORT.fullmatch(value)
+        if parts is None or int(parts[2]) > HIGHEST_PORT:
+            self.problems.append(f"{name} must be a host and a port, such as smtp.example.com:587")
+        return value
+
     def environment(self) -> Literal["local", "production"]:
         match self.text("ENVIRONMENT", "production"):
             case "local":
@@ -103,8 +116,8 @@ class _Reader:
                 self.problems.append("ENVIRONMENT must be local or production")
                 return "production"
 
-    def guid(self, name: str) -> str:
-        value = self.text(name).lower()
+    def guid(self, name: str, *, needed: bool = True) -> str:
+        value = (self.text(name) if needed else self.given(name)).lower()
         if value and not _GUID.fullmatch(value):
             self.problems.append(f"{name} must be a GUID")
         return value
@@ -182,8 +195,8 @@ class _Reader:
             self.problems.append(f"{name} names an empty file")
         return content
 
-    def certificate(self, name: str) -> str:
-        pem = self.private_file(name)
+    def certificate(self, name: str, *, needed: bool) -> str:
+        pem = self.private_file(name) if needed or self.given(name) else ""
         if pem and not ("PRIVATE KEY-----" in pem and "BEGIN CERTIFICATE-----" in pem):
             self.problems.append(f"{name} must hold a private key and a certificate in PEM")
         return pem
@@ -206,6 +219,8 @@ def read(environ: Mapping[str, str]) -> Settings:
     def service(kind: str) -> str:
         return reader.service_url(f"{account}__{kind}ServiceUri", account_in_path=environment == "local")
 
+    # Without a certificate the managed identity proves the app; outside one machine there always is one.
+    certificate_needed = from_file and not reader.given("MANAGED_IDENTITY_CLIENT_ID")
     settings = Settings(
         environment=environment,
         public_url=reader.origin("PUBLIC_URL", plain_on_loopback=environment == "local"),
@@ -217,12 +232,14 @@ def read(environ: Mapping[str, str]) -> Settings:
         data_client_id="" if by_key else reader.guid(f"{account}__clientId"),
         authority_url=reader.origin("AUTHORITY_URL", "https://login.microsoftonline.com"),
         graph_url=reader.origin("GRAPH_URL", "https://graph.microsoft.com"),
+        smtp_host=reader.host_and_port("SMTP_HOST", "smtp.office365.com:587"),
+        outlook_smtp_host=reader.host_and_port("OUTLOOK_SMTP_HOST", "smtp-mail.outlook.com:587"),
         client_id=reader.guid("CLIENT_ID"),
-        client_certificate=reader.certificate("CLIENT_CERTIFICATE_FILE"),
+        client_certificate=reader.certificate("CLIENT_CERTIFICATE_FILE", needed=certificate_needed),
         service_key=reader.key("SERVICE_KEY", reader.text("SERVICE_KEY")),
         former_service_key=reader.key("FORMER_SERVICE_KEY", reader.given("FORMER_SERVICE_KEY")),
         key_encryption_key="" if from_file else reader.key_url("KEY_ENCRYPTION_KEY"),
-        managed_identity_client_id="" if from_file else reader.guid("MANAGED_IDENTITY_CLIENT_ID"),
+        managed_identity_client_id=reader.guid("MANAGED_IDENTITY_CLIENT_ID", needed=not from_file),
         vault_keys=reader.keys_of_file("VAULT_KEY_FILE", allowed=from_file),
     )
     if reader.problems:

@@ -24,14 +24,17 @@ from local.microsoft.cloud import Cloud
 from local.microsoft.keys import KeyRing
 from local.microsoft.records import Application
 from local.microsoft.server import running as microsoft_running
+from local.microsoft.smtp_server import Submitting
+from local.microsoft.smtp_server import running as submitting
 from local.microsoft.switchboard import Switchboard
 from local.person import Page, Person
-from local.printer.device import Device, make_manifest
 from local.printer.sheet import make_sheet
 from local.tls import Tls, prepare
 from shared import settings
 from shared.services import Services
 from shared.storage import Storage, create_all
+from tests.manifests import make_manifest
+from to_my_email import Api
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 ACCOUNTS = 1000
@@ -135,17 +138,17 @@ class World:
         """An administrator consents in his browser; returns the last page."""
         return self.person().walk(f"{self.url}/consent", account)
 
-    def printer(self, tenant: str = CONTOSO, group: str = "office", name: str = "Printer 2F") -> Device:
-        """An enrolled printer."""
+    def printer(self, tenant: str = CONTOSO, group: str = "office", name: str = "Printer 2F") -> Api:
+        """An enrolled printer, of which a test makes one call at a time."""
         ticket = self.rooms.tickets.issue(tenant, group, "2nd floor")
-        device = Device(self.url, self.directory / f"printer{next(self.numbers)}", sleep=lambda _: None)
+        device = Api(self.url, self.directory / f"printer{next(self.numbers)}", sleep=lambda _: None)
         self.closing.callback(device.close)
         device.enrol(ticket, model="Virtual", serial=f"S{next(self.numbers)}", name=name)
         return device
 
     def sign_in(
         self,
-        device: Device,
+        device: Api,
         user: str = "adele",
         email: str = "adele.vance@contoso.example",
         account: str | None = None,
@@ -187,11 +190,12 @@ class World:
 
 @dataclass
 class Microsoft:
-    """The emulated Microsoft of one test: its state, its faults and journal, and its origin."""
+    """The emulated Microsoft of one test: its state, its faults and journal, its origin, its mail servers."""
 
     cloud: Cloud
     switchboard: Switchboard
     url: str
+    smtp: Submitting
 
 
 @pytest.fixture
@@ -219,8 +223,8 @@ def microsoft(
     )
     cloud = Cloud([application], clock=clock, keys=signing_keys)
     switchboard = Switchboard(cloud)
-    with microsoft_running(cloud, tls, switchboard=switchboard) as url:
-        yield Microsoft(cloud, switchboard, url)
+    with microsoft_running(cloud, tls, switchboard=switchboard) as url, submitting(cloud, tls, switchboard) as smtp:
+        yield Microsoft(cloud, switchboard, url, smtp)
 
 
 @pytest.fixture
@@ -234,6 +238,8 @@ def rooms(
         "PUBLIC_URL": public_url,
         "AUTHORITY_URL": microsoft.url,
         "GRAPH_URL": microsoft.url,
+        "SMTP_HOST": microsoft.smtp.exchange,
+        "OUTLOOK_SMTP_HOST": microsoft.smtp.outlook,
     }
     return Services(settings.read(told), clock=clock)
 
@@ -243,5 +249,5 @@ def world(rooms: Services, clock: Clock, microsoft: Microsoft, tls: Tls, tmp_pat
     """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own."""
     url = rooms.settings.public_url
     with ExitStack() as closing:
-        closing.enter_context(local_app.running(rooms, port=int(url.rpartition(":")[2]), poll=None))
+        closing.enter_context(local_app.running(rooms, port=int(url.rpartition(":")[2]), queue=False))
         yield World(rooms, clock, url, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing)

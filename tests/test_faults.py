@@ -28,15 +28,23 @@ from shared.faults import (
 from shared.pages import Pages, Trouble
 from shared.services import Services
 from shared.texts import LANGUAGES, describe
-from tests.local.wire_device_api import served
+from tests.clients.wire import served
 from tests.pages.outline import Outline
 
 DOC = Path(__file__).parent.parent / "docs" / "faults.md"
 LEAVES = list(leaves())
 EACH = pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.reason)
-PARAMS = {"limit": 3_000_000}
+PARAMS = {"limit": 3_000_000, "range": "send-large", "largest": 25_000_000}
 """Every placeholder that a text may have, with a value."""
-NO_CODE = {"mailbox_full", "no_mailbox", "send_denied", "sender_restricted"}
+NO_CODE = {
+    "mailbox_full",
+    "no_mailbox",
+    "organisation_restricted",
+    "send_denied",
+    "sender_restricted",
+    "smtp_disabled_for_mailbox",
+    "smtp_disabled_for_organisation",
+}
 """Not a missing sign-in or consent, although a person or an administrator must act: a code would mislead."""
 
 

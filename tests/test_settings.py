@@ -99,6 +99,7 @@ def test_the_least_is_enough(environ: dict[str, str]) -> None:
         "https://login.microsoftonline.com",
         "https://graph.microsoft.com",
     )
+    assert (told.smtp_host, told.outlook_smtp_host) == ("smtp.office365.com:587", "smtp-mail.outlook.com:587")
     assert told.service_key == bytes(range(32))
     assert (told.key_encryption_key, told.managed_identity_client_id) == (KEY_URL, IDENTITY)
     assert (told.former_service_key, told.vault_keys) == (b"", ())
@@ -109,7 +110,7 @@ def test_the_least_is_enough(environ: dict[str, str]) -> None:
 def test_nothing_given_names_everything_that_is_needed(environ: dict[str, str]) -> None:
     """An empty environment is answered with every setting that has no default, each once."""
     told = problems({})
-    assert names(told) == list(environ)
+    assert names(told) == [name for name in environ if name != "CLIENT_CERTIFICATE_FILE"]
     assert all(line.endswith("is missing") for line in told)
 
 
@@ -126,6 +127,8 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
         "DataStorage__clientId": "no guid",
         "AUTHORITY_URL": "http://login.example.com",
         "GRAPH_URL": "ftp://graph.example.com",
+        "SMTP_HOST": "smtp.example.com",
+        "OUTLOOK_SMTP_HOST": "https://smtp.example.com:587",
         "CLIENT_ID": "no guid",
         "CLIENT_CERTIFICATE_FILE": str(private(tmp_path / "client.pem", "no pem")),
         "SERVICE_KEY": "c2hvcnQ",
@@ -146,6 +149,31 @@ def test_a_value_is_never_repeated(values: dict[str, str]) -> None:
     assert "canary" not in "\n".join(told)
     assert set(names(told)) <= set(all_settings())
     assert set(values) <= set(names(told))
+
+
+@pytest.mark.parametrize("name", ["SMTP_HOST", "OUTLOOK_SMTP_HOST"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "smtp.example.com",
+        "smtp.example.com:0",
+        "smtp.example.com:65536",
+        "smtp.example.com:587 ",
+        "smtp:587/x",
+        ":587",
+        "smtp://smtp.example.com:587",
+        "SMTP.example.com:587",
+        "user@smtp.example.com:587",
+        "smtp.example.com:587\nx",
+    ],
+)
+def test_a_mail_server_is_a_host_and_a_port(environ: dict[str, str], name: str, value: str) -> None:
+    """No scheme and no path, because there is nothing to choose: it is always STARTTLS. Any host is taken."""
+    told = {**environ, name: value}
+    if value != value.strip():
+        assert getattr(read(told), name.lower()) == value.strip()
+    else:
+        assert names(problems(told)) == [name]
 
 
 @pytest.mark.parametrize("name", ["PUBLIC_URL", "AUTHORITY_URL", "GRAPH_URL"])
@@ -270,6 +298,27 @@ def test_the_address_of_a_service_is_an_https_origin(environ: dict[str, str], se
         assert names(problems({**local, name: value})) == [name]
 
 
+def test_without_a_certificate_the_managed_identity_proves_the_app(environ: dict[str, str]) -> None:
+    """In Azure no secret of the app's own is needed (G10): a certificate that is not there is no mistake."""
+    del environ["CLIENT_CERTIFICATE_FILE"]
+    told = read(environ)
+    assert (told.client_certificate, told.managed_identity_client_id) == ("", IDENTITY)
+
+
+def test_something_must_prove_the_app(on_one_machine: dict[str, str]) -> None:
+    """On one machine the certificate or an identity; without both the certificate is asked for."""
+    del on_one_machine["CLIENT_CERTIFICATE_FILE"]
+    assert problems(on_one_machine) == ["CLIENT_CERTIFICATE_FILE is missing"]
+    told = read({**on_one_machine, "MANAGED_IDENTITY_CLIENT_ID": IDENTITY})
+    assert (told.client_certificate, told.managed_identity_client_id) == ("", IDENTITY)
+
+
+def test_a_certificate_that_cannot_be_read_is_never_passed_over(environ: dict[str, str], tmp_path: Path) -> None:
+    """Whoever names one means it: the app does not fall back to another proof in silence."""
+    environ["CLIENT_CERTIFICATE_FILE"] = str(tmp_path / "nowhere")
+    assert names(problems(environ)) == ["CLIENT_CERTIFICATE_FILE"]
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -384,11 +433,15 @@ def test_the_page_tells_the_defaults(environ: dict[str, str]) -> None:
         "ENVIRONMENT": told.environment,
         "AUTHORITY_URL": told.authority_url,
         "GRAPH_URL": told.graph_url,
+        "SMTP_HOST": told.smtp_host,
+        "OUTLOOK_SMTP_HOST": told.outlook_smtp_host,
     }
     for name, section in sections().items():
         expected = f"Default: `{defaults[name]}`." if name in defaults else "Needed."
         if name in {"FORMER_SERVICE_KEY", "VAULT_KEY_FILE", "DataStorage"}:
             expected = "Default: none."
+        if name == "CLIENT_CERTIFICATE_FILE":
+            expected = "Default: none; on one machine it is needed unless `MANAGED_IDENTITY_CLIENT_ID` is set."
         assert section.strip().endswith(expected), name
 
 

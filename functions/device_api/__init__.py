@@ -6,11 +6,13 @@ One module for each resource; ``bodies`` has what goes over the wire, ``callers`
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from fastapi import FastAPI, Request, Response
 
 from functions.answers import JSON_LIMIT, UPLOAD_LIMIT, door, page, problem
-from functions.device_api import bodies, enrolment, handoffs, scans
+from functions.device_api import enrolment, handoffs, scans
+from functions.device_api.description import describe
 from shared.pages import ApiDocs
 from shared.services import Services
 
@@ -26,20 +28,16 @@ def build(services: Callable[[], Services]) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        responses={
-            status: {
-                "description": "What went wrong, who must act, and what to do",
-                "content": {"application/problem+json": {"schema": bodies.Problem.model_json_schema()}},
-            }
-            for status in ("4XX", "5XX")
-        },
     )
     app.state.services = services
     for resource in (enrolment, handoffs, scans):
         app.include_router(resource.router, prefix=PREFIX)
 
+    described = cache(lambda: describe(app))
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+
     @app.get("/api/docs", include_in_schema=False)
     def docs(request: Request) -> Response:
-        return page(services().pages, request, ApiDocs(app.openapi()))
+        return page(services().pages, request, ApiDocs(described()))
 
     return door(app, problem, largest={"": JSON_LIMIT, f"{PREFIX}/scans": UPLOAD_LIMIT + JSON_LIMIT})

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.faults import BY_REASON
+
 Text = Annotated[str, Field(max_length=200)]
 Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z0-9-]*$", description="BCP 47, such as de-AT")]
 UserId = Annotated[
@@ -41,7 +43,10 @@ class PublicKey(Closed):
 class Enrolment(Closed):
     """A device that wants to belong to an organisation."""
 
-    ticket: Annotated[str, Field(max_length=64, description="From the administrator")]
+    ticket: Annotated[
+        str,
+        Field(max_length=64, description="From the administrator: pasted, or the code that was typed at the panel"),
+    ]
     jwk: PublicKey
     model: Text
     serial: Text
@@ -54,6 +59,23 @@ class Enrolment(Closed):
             description='JWS by the new key; header typ "enrolment-proof+jwt", claims nonce, jkt (RFC 7638), aud',
         ),
     ]
+
+
+_ROLLOVER = 'header typ "key-rollover+jwt", claims nonce, aud, sub (the device id), jkt (RFC 7638, of the new key)'
+
+
+class KeyRollover(Closed):
+    """A device's next key."""
+
+    jwk: PublicKey
+    old_proof: Annotated[
+        str,
+        Field(
+            max_length=4096,
+            description=f"JWS by the key in force; {_ROLLOVER}. Once the new one is in force: by the former",
+        ),
+    ]
+    new_proof: Annotated[str, Field(max_length=4096, description=f"JWS by the new key; {_ROLLOVER}")]
 
 
 class RegisteredUser(Closed):
@@ -124,11 +146,33 @@ class Enrolled(BaseModel):
 
 
 class AccessToken(BaseModel):
-    """RFC 6749 section 5.1."""
+    """RFC 6749 section 5.1. ``token_type`` is DPoP where a DPoP proof came with the request (RFC 9449)."""
 
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
+    token_type: Literal["Bearer", "DPoP"]
     expires_in: int
+
+
+class TokenError(BaseModel):
+    """RFC 6749 section 5.2. ``use_nonce`` and ``use_dpop_nonce``: the same again with a fresh nonce."""
+
+    error: Literal[
+        "invalid_request",
+        "invalid_client",
+        "unsupported_grant_type",
+        "use_nonce",
+        "invalid_dpop_proof",
+        "use_dpop_nonce",
+    ]
+    error_description: str
+
+
+class KeyRolledOver(BaseModel):
+    """Which key counts. ``waiting``: the old one still does, until the new one gets its first token."""
+
+    status: Literal["waiting", "in_force"]
+    words: str
+    """Of the new key."""
 
 
 class ConsentStatus(BaseModel):
@@ -247,16 +291,26 @@ class History(BaseModel):
     cursor: str | None = None
 
 
+class FieldProblem(BaseModel):
+    """A field of the request, and what is wrong with it; never what it held."""
+
+    field: str
+    problem: str
+
+
 class Problem(BaseModel):
-    """RFC 9457."""
+    """RFC 9457. Programs go by ``reason`` and ``code``, people by ``title``, ``detail`` and ``remedy``."""
 
     type: str
     title: str
     status: int
     detail: str
-    reason: str
-    who: str
+    reason: Annotated[str, Field(json_schema_extra={"enum": sorted(BY_REASON)})]
+    who: Literal["user", "admin", "operator", "network", "none"]
     remedy: str
-    reference: str
-    code: int | None = None
-    retry_after: int | None = None
+    reference: Annotated[str, Field(description="What a help desk finds this request by")]
+    code: Annotated[
+        Literal[360, 361, 370] | None, Field(description="What the panel shows; absent where it shows none")
+    ] = None
+    retry_after: Annotated[int | None, Field(description="Seconds, as in Retry-After")] = None
+    errors: Annotated[list[FieldProblem] | None, Field(description="With reason invalid_request")] = None

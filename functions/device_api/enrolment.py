@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse
 
 from functions.answers import reference
 from functions.device_api import bodies
-from functions.device_api.callers import Caller, Rooms
-from functions.forms import form_of
-from shared.devices import NONCE_SECONDS, TOKEN_SECONDS, TokenRefused
+from functions.device_api.callers import Caller, Rooms, sent_by
+from functions.forms import address_of, form_of
+from shared.devices import NONCE_SECONDS, TOKEN_SECONDS, TokenRefused, words
 
 KINDS = ["to_my_email"]
 TYPES = ["application/pdf", "image/jpeg", "image/tiff", "image/png"]
@@ -30,9 +30,9 @@ def nonce(rooms: Rooms, response: Response) -> bodies.Nonce:
 
 
 @router.post("/enrolments", status_code=201)
-def enrol(rooms: Rooms, enrolment: bodies.Enrolment) -> bodies.Enrolled:
-    """Enrol a device by an administrator's ticket and a proof that it holds its key."""
-    device = rooms.devices.enrol(
+def enrol(request: Request, rooms: Rooms, enrolment: bodies.Enrolment) -> bodies.Enrolled:
+    """Enrol a device by an administrator's ticket or code, and a proof that it holds its key."""
+    device = rooms.enrolments.enrol(
         ticket=enrolment.ticket,
         jwk=enrolment.jwk.model_dump(),
         proof=enrolment.proof,
@@ -40,6 +40,7 @@ def enrol(rooms: Rooms, enrolment: bodies.Enrolment) -> bodies.Enrolled:
         serial=enrolment.serial,
         name=enrolment.name,
         locale=enrolment.locale,
+        address=address_of(request),
     )
     return bodies.Enrolled(
         device_id=device.id,
@@ -52,6 +53,10 @@ def enrol(rooms: Rooms, enrolment: bodies.Enrolment) -> bodies.Enrolled:
 @router.post(
     "/token",
     response_model=bodies.AccessToken,
+    responses={
+        400: {"model": bodies.TokenError, "description": "Wrong, or to be repeated with a fresh nonce"},
+        401: {"model": bodies.TokenError, "description": "Not known, or not proven: one answer for both"},
+    },
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -79,16 +84,31 @@ def enrol(rooms: Rooms, enrolment: bodies.Enrolment) -> bodies.Enrolled:
     },
 )
 async def token(rooms: Rooms, request: Request) -> Response:
-    """An access token for ten minutes (RFC 6749 section 4.4, RFC 7523). Errors are RFC 6749's."""
+    """An access token for ten minutes (RFC 6749 section 4.4, RFC 7523). Errors are RFC 6749's.
+
+    With a DPoP proof in the header ``DPoP`` the token is bound to the device's key (RFC 9449).
+    """
     form = await form_of(request)
+    sent = sent_by(request)
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+    if sent.proofs:
+        headers["DPoP-Nonce"] = rooms.nonces.make()
     try:
-        given = await run_in_threadpool(rooms.tokens.give, form)
+        given = await run_in_threadpool(rooms.tokens.give, form, sent)
     except TokenRefused as refused:
         status = 401 if refused.error == "invalid_client" else 400
         log.info("%s token refused: %s", reference(request), refused)
         return JSONResponse({"error": refused.error, "error_description": refused.description}, status, headers)
-    return JSONResponse({"access_token": given, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}, headers=headers)
+    body = {"access_token": given.value, "token_type": given.type, "expires_in": TOKEN_SECONDS}
+    return JSONResponse(body, headers=headers)
+
+
+@router.put("/device/key")
+def roll_over(rooms: Rooms, device: Caller, rollover: bodies.KeyRollover) -> bodies.KeyRolledOver:
+    """Announce the device's next key. The old one works until the new one gets its first token."""
+    jwk = rollover.jwk.model_dump()
+    now = rooms.rollover.announce(device, jwk, old_proof=rollover.old_proof, new_proof=rollover.new_proof)
+    return bodies.KeyRolledOver(status="waiting" if now.next_jwk else "in_force", words=words(now.next_jwk or now.jwk))
 
 
 @router.get("/device")

@@ -10,7 +10,7 @@ from functions.answers import language_of
 from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
 from shared import faults
-from shared.devices import Device
+from shared.devices import Device, Use
 from shared.faults import Fault
 from shared.handoffs import Handoff, Started
 from shared.services import Services
@@ -24,6 +24,7 @@ router = APIRouter()
 @router.post("/consents", status_code=201, tags=["Consent from the panel"])
 def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewConsent) -> bodies.HandoffStarted:
     """Begin an admin consent: the administrator follows the link, and the panel shows how it ends."""
+    rooms.limits.count(Use.SIGN_INS, device)
     locale = wanted.locale or device.locale
     started = rooms.consents.start(
         tid=device.tid, wanted=wanted.range, device_id=device.id, printer=device.name, locale=locale
@@ -66,6 +67,7 @@ def user(request: Request, rooms: Rooms, device: Caller, user_id: bodies.UserId)
 @router.post("/sign-ins", status_code=201, tags=["People"])
 def start_sign_in(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewSignIn) -> bodies.HandoffStarted:
     """Begin a first login: the person follows the link or types the code, on his own phone."""
+    rooms.limits.count(Use.SIGN_INS, device, wanted.user.id)
     locale = wanted.locale or device.locale
     started = rooms.people.start(device, wanted.user.id, wanted.user.email, wanted.user.name, locale)
     return _started(rooms, request, started, "s", locale)

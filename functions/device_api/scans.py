@@ -17,7 +17,7 @@ from functions.device_api.embedded import schema_of
 from functions.device_api.enrolment import KINDS
 from functions.device_api.handoffs import about
 from shared import faults
-from shared.devices import Device
+from shared.devices import Device, Use
 from shared.scans import CURSOR, FINAL, Job, Manifest
 from shared.services import Services
 
@@ -86,6 +86,7 @@ async def scan(request: Request, rooms: Rooms, device: Caller) -> Response:
         document = form.get("document")
         if not isinstance(document, UploadFile):
             raise faults.InvalidRequest("document")
+        await run_in_threadpool(rooms.limits.count, Use.SCANS, device, manifest.user)
         job = await run_in_threadpool(rooms.acceptance.accept, device, manifest, document.file)
     return _answer(202, _scan_state(request, device, job))
 

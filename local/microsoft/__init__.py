@@ -1,4 +1,4 @@
-"""An emulated Microsoft cloud: Entra ID, Microsoft Graph's mail, the mailboxes behind it, and Key Vault.
+"""An emulated Microsoft cloud: Entra ID, Graph's mail, Exchange's SMTP, the mailboxes, and Key Vault.
 
 Owns a counterpart that behaves on the wire, over TLS, as Microsoft documents it, so that unchanged
 MSAL and the unchanged app can be run, tried and tested on one machine. It is strict: what Entra or
@@ -17,6 +17,8 @@ it judges would share its mistakes.
 ``interaction``     a request that a person is answering; ``sign_in`` its pages; ``pages`` renders
 ``graph``           /v1.0/me and sendMail; ``drafts`` /v1.0/me/messages and upload sessions
 ``mail``            parses and delivers messages; ``mailbox_pages`` shows them
+``smtp``            a connection to Exchange's submission; ``smtp_submission`` what they share,
+                    ``smtp_replies`` its refusals, ``smtp_server`` serves it
 ``key_vault``       Azure Key Vault with one key; ``managed_identity`` the token endpoint of App Service
 ``switchboard``     faults and the journal; ``wire`` lays them on; ``switch_pages`` its page and API
 ``person``          somebody with a browser, driven over HTTP, for tests and benches

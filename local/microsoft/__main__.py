@@ -14,6 +14,7 @@ from local.tls import prepare
 from .cloud import Cloud
 from .records import Application
 from .server import Server, listening
+from .smtp_server import running as submitting
 from .snapshot import Keeper, load
 
 # The app registration of a local run; the app's CLIENT_ID must be the same.
@@ -24,6 +25,8 @@ def main() -> int:
     """Serve until it is interrupted; answer the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.microsoft", description=__doc__)
     parser.add_argument("--port", type=int, default=24443)
+    parser.add_argument("--smtp-port", type=int, default=24587, help="of Exchange Online's submission")
+    parser.add_argument("--outlook-smtp-port", type=int, default=24588, help="of Outlook.com's")
     parser.add_argument("--run-dir", type=Path, default=Path(".run"))
     parser.add_argument("--public-url", default="http://127.0.0.1:7071", help="where the app is")
     parser.add_argument("--client-id", default=LOCAL_CLIENT_ID)
@@ -47,10 +50,12 @@ def main() -> int:
         print(f"{state_file} is of another version and cannot be read: delete it.", file=sys.stderr)
         return 1
     cloud = Cloud([application], state=state, keys=keys)
-    server = Server(cloud, prepare(given.run_dir / "tls"))
+    tls = prepare(given.run_dir / "tls")
+    server = Server(cloud, tls)
+    smtp = submitting(cloud, tls, server.switchboard, (given.smtp_port, given.outlook_smtp_port))
     # uvicorn, done with a signal, raises it again: it must then end us, not cut us off before the state is kept.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with listening(given.port) as opened, Keeper(cloud, state_file), suppress(KeyboardInterrupt):
+    with listening(given.port) as opened, smtp, Keeper(cloud, state_file), suppress(KeyboardInterrupt):
         url = f"https://localhost:{opened.getsockname()[1]}"
         print(f"Emulated Microsoft: {url} (mailboxes at /mailbox, faults at /faults)", flush=True)
         server.uvicorn.run(sockets=[opened])

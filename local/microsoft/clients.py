@@ -1,12 +1,14 @@
-"""How a client proves itself at the token endpoint: a secret or a certificate's assertion.
+"""How a client proves itself at the token endpoint: a secret, a certificate's assertion, or a federated token.
 
-https://learn.microsoft.com/entra/identity-platform/certificate-credentials (PS256, ``x5t#S256``).
+https://learn.microsoft.com/entra/identity-platform/certificate-credentials (PS256, ``x5t#S256``);
+https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity.
 """
 
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 from urllib.parse import unquote_plus
 
 import jwt
@@ -53,20 +55,52 @@ def _check_assertion(cloud: Cloud, application: Application, assertion: str, aud
         header = jwt.get_unverified_header(assertion)
     except jwt.PyJWTError as error:
         raise Refusal(700027, "The assertion is not a JWT.") from error
+    if "kid" in header and not {"x5t", "x5t#S256"} & set(header):
+        _check_federated(cloud, application, assertion, str(header["kid"]))
+        return
     certificate = _registered(application, header)
     key = certificate.public_key()
     assert isinstance(key, RSAPublicKey)
-    now = cloud.clock()
-    if certificate.not_valid_after_utc < now:
+    if certificate.not_valid_after_utc < cloud.clock():
         raise Refusal(700027, "The certificate has expired.")
+    claims = _claims(assertion, key, ["PS256", "RS256"], ["exp", "iss", "sub", "aud", "jti"])
+    if not claims["iss"] == claims["sub"] == application.client_id:
+        raise Refusal(700021)
+    if claims["aud"] not in set(audiences):
+        raise Refusal(700023)
+    _check_times(cloud, claims)
+
+
+def _check_federated(cloud: Cloud, application: Application, assertion: str, kid: str) -> None:
+    """Check a token of ours that the application was told to take for its proof."""
+    with cloud.lock:
+        signer = cloud.keys.work
+    if kid != signer.kid:
+        raise Refusal(700027, "The key of the assertion was not found.")
+    claims = _claims(assertion, signer.private.public_key(), ["RS256"], ["exp", "iss", "sub", "aud"])
+    matching = application.federated
+    if not matching:
+        raise Refusal(70021)
+    for claim, number, written in (
+        ("iss", 700211, "issuer"),
+        ("aud", 700212, "audience"),
+        ("sub", 700213, "subject"),
+    ):
+        matching = tuple(record for record in matching if getattr(record, written) == claims[claim])
+        if not matching:
+            raise Refusal(number)
+    _check_times(cloud, claims)
+
+
+def _claims(assertion: str, key: RSAPublicKey, algorithms: list[str], required: list[str]) -> dict[str, Any]:
     try:
-        # Times are checked below: PyJWT reads the computer's clock, not ours.
-        claims = jwt.decode(
+        # Times are checked apart: PyJWT reads the computer's clock, not ours.
+        claims: dict[str, Any] = jwt.decode(
             assertion,
             key,
-            algorithms=["PS256", "RS256"],
+            algorithms=algorithms,
             options={
-                "require": ["exp", "iss", "sub", "aud", "jti"],
+                "require": required,
                 "verify_aud": False,
                 "verify_exp": False,
                 "verify_nbf": False,
@@ -75,11 +109,11 @@ def _check_assertion(cloud: Cloud, application: Application, assertion: str, aud
         )
     except jwt.PyJWTError as error:
         raise Refusal(700027, str(error)) from error
-    if not claims["iss"] == claims["sub"] == application.client_id:
-        raise Refusal(700021)
-    if claims["aud"] not in set(audiences):
-        raise Refusal(700023)
-    moment, skew = now.timestamp(), _SKEW.total_seconds()
+    return claims
+
+
+def _check_times(cloud: Cloud, claims: Mapping[str, Any]) -> None:
+    moment, skew = cloud.clock().timestamp(), _SKEW.total_seconds()
     if claims["exp"] < moment - skew or claims.get("nbf", 0) > moment + skew:
         raise Refusal(700024)
 

@@ -1,6 +1,6 @@
-"""Graph's drafts, upload sessions and sending of a draft, which need Mail.ReadWrite.
+"""Graph's drafts and their sending, which need Mail.ReadWrite.
 
-https://learn.microsoft.com/graph/api/user-post-messages, attachment-createuploadsession, message-send,
+https://learn.microsoft.com/graph/api/user-post-messages, message-send, message-list-attachments,
 and https://learn.microsoft.com/graph/outlook-immutable-id: an immutable id still finds the message after
 it was sent, the ordinary one does not, because it changes with the folder.
 """
@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -20,14 +20,9 @@ from starlette.routing import Route
 from .cloud import Cloud
 from .directory import Account
 from .graph import Graph
-from .mail import Attachment, GraphError, Message, file_attachment, message_of
-from .pages import base_of
+from .mail import GraphError, Message, file_attachment, message_of
+from .uploads import Uploads
 
-# Below this a file must be added in one request, above it only by an upload session.
-SMALLEST_UPLOAD = 3 * 1024 * 1024
-LARGEST_CHUNK = 4 * 1024 * 1024
-_UPLOAD_LIFETIME = timedelta(hours=1)
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _BY_PROPERTY = re.compile(
     r"singleValueExtendedProperties/Any\(ep: ?ep/id eq '([^']+)' and ep/value eq '([^']+)'\)", re.IGNORECASE
 )
@@ -40,9 +35,10 @@ class Draft:
     account: str
     message: Message
     properties: dict[str, str]
+    created: datetime
     id: str = field(default_factory=lambda: f"AAMk{secrets.token_urlsafe(60)}")
     immutable_id: str = field(default_factory=lambda: f"AAkA{secrets.token_urlsafe(60)}")
-    sent: bool = False
+    sent: datetime | None = None
 
     @property
     def current_id(self) -> str:
@@ -50,26 +46,14 @@ class Draft:
         return f"{self.id}sent" if self.sent else self.id
 
 
-@dataclass
-class Upload:
-    """An upload session: what has come of the ``size`` bytes that were announced."""
-
-    draft: Draft
-    name: str
-    content_type: str
-    size: int
-    expires: str
-    content: bytearray = field(default_factory=bytearray)
-
-
 class Drafts:
-    """The endpoints below /v1.0/me/messages, and the upload URLs."""
+    """The endpoints below /v1.0/me/messages. ``drafts`` are all that came in as one, sent or not."""
 
     def __init__(self, cloud: Cloud, graph: Graph) -> None:
         self._cloud = cloud
         self._graph = graph
         self._drafts: list[Draft] = []
-        self._uploads: dict[str, Upload] = {}
+        self._uploads = Uploads(cloud, graph)
         one = "/v1.0/me/messages/{id}"
         self.routes = [
             Route("/v1.0/me/messages", self._answering(self._create), methods=["POST"]),
@@ -78,9 +62,12 @@ class Drafts:
             Route(one, self._answering(self._delete), methods=["DELETE"]),
             Route(f"{one}/send", self._answering(self._send), methods=["POST"]),
             Route(f"{one}/attachments", self._answering(self._attach), methods=["POST"]),
+            Route(f"{one}/attachments", self._answering(self._attachments), methods=["GET"]),
             Route(f"{one}/attachments/createUploadSession", self._answering(self._begin_upload), methods=["POST"]),
-            Route("/-/uploads/{token}", self._answering(self._put), methods=["PUT"]),
-            Route("/-/uploads/{token}", self._answering(self._cancel), methods=["DELETE"]),
+            Route(f"{one}/attachments/{{attachment}}", self._answering(self._detach), methods=["DELETE"]),
+            Route("/-/uploads/{token}", self._answering(self._uploads.put), methods=["PUT"]),
+            Route("/-/uploads/{token}", self._answering(self._uploads.show), methods=["GET"]),
+            Route("/-/uploads/{token}", self._answering(self._uploads.cancel), methods=["DELETE"]),
         ]
 
     def _answering(self, do: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -98,9 +85,10 @@ class Drafts:
 
     async def _create(self, request: Request) -> Response:
         account = self._allowed(request)
-        given = json.loads(await self._graph.limited_body(request))
+        given = json.loads(await self._graph.limited_body(request, account))
         properties = {each["id"]: each["value"] for each in given.get("singleValueExtendedProperties", [])}
-        draft = Draft(account.key, message_of(given), properties)
+        draft = Draft(account.key, message_of(given), properties, self._cloud.clock())
+        self._graph.require_size(draft.message.travelling_size, account)
         draft.message.message_id = given.get("internetMessageId") or f"<{secrets.token_hex(16)}@contoso.example>"
         if account.mailbox_full:
             raise GraphError(507, "ErrorQuotaExceeded", "The mailbox has exceeded its storage quota.")
@@ -115,7 +103,10 @@ class Drafts:
         found = [
             self._described(request, draft)
             for draft in self._drafts
-            if draft.account == account.key and draft.properties.get(asked[1], "").lower() == asked[2].lower()
+            if draft.account == account.key
+            and draft.properties.get(asked[1], "").lower() == asked[2].lower()
+            and draft.created + self._cloud.mailboxes.index_lag <= self._cloud.clock()
+            and not self._hidden(draft)
         ]
         return JSONResponse({"value": found})
 
@@ -129,62 +120,48 @@ class Drafts:
     async def _send(self, request: Request) -> Response:
         account = self._allowed(request, "Mail.Send")
         draft = self._named(request, account)
-        if draft.sent:
+        if not self._is_draft(draft):
             raise GraphError(403, "ErrorAccessDenied", "The message has been sent.")
-        self._require_size(draft, 0)
+        self._graph.require_size(draft.message.travelling_size, account)
         with self._cloud.lock:
             known = list(self._cloud.state.accounts.values())
         self._cloud.mailboxes.submit(draft.message, account, known)
-        draft.sent = True
+        draft.sent = self._cloud.clock()
         return Response(status_code=202)
 
     async def _attach(self, request: Request) -> Response:
-        draft = self._named(request, self._allowed(request))
-        attachment = file_attachment(json.loads(await self._graph.limited_body(request)))
-        self._require_size(draft, len(attachment.content))
+        account = self._allowed(request)
+        draft = self._draft_named(request, account)
+        attachment = file_attachment(json.loads(await self._graph.limited_body(request, account)))
+        self._graph.require_size(draft.message.travelling_size + attachment.size * 4 / 3, account)
         draft.message.attachments.append(attachment)
-        return JSONResponse({"id": str(len(draft.message.attachments)), "name": attachment.name}, 201)
+        return JSONResponse({"id": attachment.id, "name": attachment.name}, 201)
+
+    async def _attachments(self, request: Request) -> Response:
+        draft = self._named(request, self._allowed(request))
+        listed = [
+            # Exchange counts its own properties of an attachment with it.
+            {"id": attachment.id, "name": attachment.name, "size": attachment.size + 185}
+            for attachment in draft.message.attachments
+        ]
+        return JSONResponse({"value": listed})
+
+    async def _detach(self, request: Request) -> Response:
+        draft = self._draft_named(request, self._allowed(request))
+        kept = [each for each in draft.message.attachments if each.id != request.path_params["attachment"]]
+        if len(kept) == len(draft.message.attachments):
+            raise GraphError(404, "ErrorItemNotFound", "The attachment was not found.")
+        draft.message.attachments = kept
+        return Response(status_code=204)
 
     async def _begin_upload(self, request: Request) -> Response:
-        draft = self._named(request, self._allowed(request))
+        account = self._allowed(request)
+        draft = self._draft_named(request, account)
         item = (await request.json())["AttachmentItem"]
-        size = int(item["size"])
-        if item["attachmentType"] != "file" or size < SMALLEST_UPLOAD:
-            raise GraphError(
-                400,
-                "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize",
-                f"The attachment size {size} must not be less than {SMALLEST_UPLOAD}.",
-            )
-        self._require_size(draft, size)
-        expires = (self._cloud.clock() + _UPLOAD_LIFETIME).isoformat()
-        upload = Upload(draft, item["name"], item.get("contentType", "application/octet-stream"), size, expires)
-        token = secrets.token_urlsafe(32)
-        self._uploads[token] = upload
-        return JSONResponse({"uploadUrl": f"{base_of(request)}/-/uploads/{token}", **_progress(upload)}, 201)
 
-    async def _put(self, request: Request) -> Response:
-        token, upload = self._upload(request)
-        content = await request.body()
-        given = _RANGE.fullmatch(request.headers.get("content-range", ""))
-        if given is None or int(given[3]) != upload.size or int(given[2]) + 1 - int(given[1]) != len(content):
-            raise GraphError(400, "ErrorInvalidRequest", "The Content-Range does not fit the upload.")
-        if len(content) > LARGEST_CHUNK:
-            raise GraphError(413, "BadRequest", "The maximum request length supported is 4MB.")
-        if int(given[1]) != len(upload.content):
-            raise GraphError(416, "ErrorInvalidRange", "The bytes must come in order.")
-        upload.content += content
-        if len(upload.content) < upload.size:
-            return JSONResponse(_progress(upload))
-        del self._uploads[token]
-        message = upload.draft.message
-        message.attachments.append(Attachment(upload.name, upload.content_type, bytes(upload.content)))
-        location = f"{base_of(request)}/v1.0/me/messages/{upload.draft.id}/attachments/{len(message.attachments)}"
-        return Response(status_code=201, headers={"Location": location})
-
-    async def _cancel(self, request: Request) -> Response:
-        token, _ = self._upload(request)
-        del self._uploads[token]
-        return Response(status_code=204)
+        answer = self._uploads.begin(request, account, draft.id, item, draft.message.attachments.append)
+        self._graph.require_size(draft.message.travelling_size + int(item["size"]) * 4 / 3, account)
+        return answer
 
     def _allowed(self, request: Request, permission: str = "Mail.ReadWrite") -> Account:
         account, token = self._graph.caller(request)
@@ -196,24 +173,22 @@ class Drafts:
     def _named(self, request: Request, account: Account) -> Draft:
         wanted = request.path_params["id"]
         for draft in self._drafts:
-            if draft.account == account.key and wanted in (draft.immutable_id, draft.current_id):
+            mine = draft.account == account.key and not self._hidden(draft)
+            if mine and wanted in (draft.immutable_id, draft.current_id):
                 return draft
         raise GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
 
-    def _upload(self, request: Request) -> tuple[str, Upload]:
-        token = request.path_params["token"]
-        upload = self._uploads.get(token)
-        if upload is None or upload.expires < self._cloud.clock().isoformat():
-            raise GraphError(404, "ErrorItemNotFound", "The upload session was not found.")
-        if "authorization" in request.headers:
-            raise GraphError(401, "InvalidAuthenticationToken", "An upload URL takes no Authorization header.")
-        return token, upload
+    def _draft_named(self, request: Request, account: Account) -> Draft:
+        draft = self._named(request, account)
+        if not self._is_draft(draft):
+            raise GraphError(400, "ErrorInvalidRequest", "The message is no draft.")
+        return draft
 
-    def _require_size(self, draft: Draft, more: int) -> None:
-        """Check Exchange's limit, which counts the message as it travels: files in base64."""
-        size = more + sum(len(attachment.content) for attachment in draft.message.attachments)
-        if size * 4 / 3 > self._cloud.account(draft.account).message_limit:
-            raise GraphError(413, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
+    def _is_draft(self, draft: Draft) -> bool:
+        return draft.sent is None or self._cloud.clock() < draft.sent + self._cloud.mailboxes.sent_lag
+
+    def _hidden(self, draft: Draft) -> bool:
+        return self._cloud.mailboxes.lag_hides and draft.sent is not None and self._is_draft(draft)
 
     def _shown(self, request: Request, draft: Draft, status: int) -> Response:
         applied = {"Preference-Applied": 'IdType="ImmutableId"'} if _immutable(request) else {}
@@ -223,8 +198,8 @@ class Drafts:
         return {
             "id": draft.immutable_id if _immutable(request) else draft.current_id,
             "subject": draft.message.subject,
-            "isDraft": not draft.sent,
-            "parentFolderId": "sentitems" if draft.sent else "drafts",
+            "isDraft": self._is_draft(draft),
+            "parentFolderId": "drafts" if self._is_draft(draft) else "sentitems",
             "internetMessageId": draft.message.message_id,
             "hasAttachments": bool(draft.message.attachments),
         }
@@ -232,7 +207,3 @@ class Drafts:
 
 def _immutable(request: Request) -> bool:
     return 'IdType="ImmutableId"' in request.headers.get("prefer", "")
-
-
-def _progress(upload: Upload) -> dict[str, Any]:
-    return {"expirationDateTime": upload.expires, "nextExpectedRanges": [f"{len(upload.content)}-"]}

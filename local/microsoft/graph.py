@@ -3,6 +3,8 @@
 https://learn.microsoft.com/graph/api/user-get, user-sendmail, and errors (graph/errors).
 """
 
+from collections import deque
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -18,6 +20,9 @@ from .records import AccessToken
 
 # "The maximum request length supported is 4MB": counted on the request's body.
 REQUEST_LIMIT = 4 * 1024 * 1024
+# https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits, per app and mailbox.
+UPLOAD_LIMIT = 150 * 1024 * 1024
+UPLOAD_WINDOW = timedelta(minutes=5)
 _DEFAULT_PROPERTIES = (
     "businessPhones",
     "displayName",
@@ -39,6 +44,7 @@ class Graph:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._came: dict[str, deque[tuple[datetime, int]]] = {}
         self.routes = [
             Route("/v1.0/me", self._me),
             Route("/v1.0/me/sendMail", self._send_mail, methods=["POST"]),
@@ -89,7 +95,7 @@ class Graph:
         account, token = self.caller(request)
         if "Mail.Send" not in token.scopes:
             raise GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
-        body = await self.limited_body(request)
+        body = await self.limited_body(request, account)
         self.require_mailbox(account)
         match request.headers.get("content-type", "").partition(";")[0].strip().lower():
             case "application/json":
@@ -100,14 +106,34 @@ class Graph:
                 raise GraphError(415, "UnsupportedMediaType", f"The media type '{other}' cannot be read here.")
         with self._cloud.lock:
             known = list(self._cloud.state.accounts.values())
+        self.require_size(message.travelling_size, account)
         self._cloud.mailboxes.submit(message, account, known)
 
-    async def limited_body(self, request: Request) -> bytes:
-        """Read a request's body. Raises GraphError 413 if it is too long."""
+    async def limited_body(self, request: Request, account: Account) -> bytes:
+        """Read a request's body. Raises GraphError: 413 if it is too long, 429 if too much came in five minutes."""
         body = await request.body()
         if len(body) > REQUEST_LIMIT:
             raise GraphError(413, "BadRequest", "The maximum request length supported is 4MB.")
+        self.count_upload(account.key, len(body))
         return body
+
+    def count_upload(self, account: str, size: int) -> None:
+        """Count bytes that come in for a mailbox. Raises GraphError 429 over 150 MB in five minutes."""
+        now = self._cloud.clock()
+        came = self._came.setdefault(account, deque())
+        while came and came[0][0] <= now - UPLOAD_WINDOW:
+            came.popleft()
+        if sum(each for _, each in came) + size > UPLOAD_LIMIT:
+            wait = came[0][0] + UPLOAD_WINDOW - now if came else UPLOAD_WINDOW
+            raise GraphError(
+                429, "ApplicationThrottled", "Application is over its upload limit.", int(wait.total_seconds()) + 1
+            )
+        came.append((now, size))
+
+    def require_size(self, size: float, account: Account) -> None:
+        """Raise GraphError 413 where a message of ``size`` bytes as it travels is too large for a mailbox."""
+        if size > account.message_limit:
+            raise GraphError(413, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
 
     def require_mailbox(self, account: Account) -> None:
         """Raise GraphError 404 where Exchange holds no mailbox for an account."""
@@ -139,6 +165,8 @@ class Graph:
                 f'Bearer realm="", authorization_uri="{base_of(request)}/common/oauth2/authorize", '
                 'client_id="00000003-0000-0000-c000-000000000000"'
             )
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(error.retry_after)
         return graph_error(error, self._cloud.clock().strftime("%Y-%m-%dT%H:%M:%S"), headers)
 
     def headers(self, request: Request) -> dict[str, str]:

@@ -4,12 +4,15 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
+from tempfile import TemporaryFile
 from threading import RLock
 from typing import Any
 from uuid import uuid4
@@ -18,29 +21,61 @@ from .directory import Account
 
 
 class GraphError(Exception):
-    """An error of Graph: HTTP ``status``, ``code`` and ``message`` of its error JSON."""
+    """An error of Graph: HTTP ``status``, ``code`` and ``message`` of its error JSON, and seconds for Retry-After."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, retry_after: int | None = None) -> None:
         super().__init__(f"{status} {code}: {message}")
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
 
 
-@dataclass(frozen=True)
+class Spool:
+    """Bytes on disk, in a file without a name that goes when this goes."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile(buffering=0)  # noqa: SIM115  (it lives as long as the attachment)
+
+    def append(self, content: bytes) -> None:
+        """Add bytes at the end."""
+        self._file.write(content)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes, a mebibyte at a time."""
+        place = 0
+        while piece := os.pread(self._file.fileno(), 1 << 20, place):
+            place += len(piece)
+            yield piece
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
 class Attachment:
     """A file of a message."""
 
-    name: str
-    content_type: str
-    content: bytes
+    def __init__(self, name: str, content_type: str, held: bytes | Spool) -> None:
+        self.id = f"AAMkA{secrets.token_urlsafe(24)}"
+        self.name = name
+        self.content_type = content_type
+        self._held = held
+        digest = hashlib.sha256()
+        self.size = 0
+        for piece in self.pieces():
+            digest.update(piece)
+            self.size += len(piece)
+        self.sha256 = digest.hexdigest()
+
+    @property
+    def content(self) -> bytes:
+        """All the bytes at once."""
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterable[bytes]:
+        """Answer the bytes in pieces that fit into memory."""
+        return [self._held] if isinstance(self._held, bytes) else self._held.pieces()
 
     def described(self) -> dict[str, object]:
         """Answer ``{name, type, size, sha256}``; size in bytes."""
-        return {
-            "name": self.name,
-            "type": self.content_type,
-            "size": len(self.content),
-            "sha256": hashlib.sha256(self.content).hexdigest(),
-        }
+        return {"name": self.name, "type": self.content_type, "size": self.size, "sha256": self.sha256}
 
 
 @dataclass
@@ -58,6 +93,11 @@ class Message:
     save: bool = True
     received: datetime | None = None
     sender: str = ""
+
+    @property
+    def travelling_size(self) -> float:
+        """About how many bytes it has as it travels, with its files in base64: what Exchange's limit counts."""
+        return sum(attachment.size for attachment in self.attachments) * 4 / 3
 
     def everybody(self) -> list[str]:
         """Answer all recipients, to, cc and bcc, once each and in order."""
@@ -80,9 +120,17 @@ class Message:
 
 
 class Mailboxes:
-    """What lies in everybody's Inbox and Sent Items, and a count of what left for elsewhere."""
+    """What lies in everybody's Inbox and Sent Items, and a count of what left for elsewhere.
+
+    Switches, for what Graph shows behind what it does: for ``sent_lag`` after it was sent, a draft is not in Sent
+    Items: it still looks like a draft (and would be sent again), or where ``lag_hides`` it is not to be seen at all.
+    For ``index_lag`` after it was made, a draft is not found by its extended property.
+    """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.sent_lag = timedelta()
+        self.lag_hides = False
+        self.index_lag = timedelta()
         self._clock = clock
         self._lock = RLock()
         self._inbox: dict[str, list[Message]] = {}
@@ -106,8 +154,12 @@ class Mailboxes:
             self._sent.clear()
             self.external.clear()
 
-    def submit(self, message: Message, sender: Account, known: Iterable[Account]) -> None:
+    def submit(
+        self, message: Message, sender: Account, known: Iterable[Account], envelope: Iterable[str] | None = None
+    ) -> None:
         """Stamp a message and deliver it; addresses nobody here has are noted as external.
+
+        It goes to whom its headers name, unless it came with an ``envelope`` (RFC 5321 section 2.3.1).
 
         Raises:
             GraphError: the sender is not allowed, there is no recipient, or a mailbox is full.
@@ -119,7 +171,8 @@ class Mailboxes:
                 "The user account which was used to submit this request does not have the right to send mail on "
                 "behalf of the specified sending account., Cannot submit message.",
             )
-        if not message.everybody():
+        recipients = message.everybody() if envelope is None else list(dict.fromkeys(envelope))
+        if not recipients:
             raise GraphError(400, "ErrorInvalidRecipients", "At least one recipient isn't valid., Recipient not found.")
         if sender.mailbox_full:
             raise GraphError(507, "ErrorQuotaExceeded", "The mailbox has exceeded its storage quota.")
@@ -140,7 +193,7 @@ class Mailboxes:
                     message.headers.append((name, value))
             if message.save:
                 self._sent.setdefault(sender.key, []).append(message)
-            for address in message.everybody():
+            for address in recipients:
                 found = next((account for account in known if address.lower() in account.addresses), None)
                 if found:
                     self._inbox.setdefault(found.key, []).append(message)
@@ -175,6 +228,11 @@ def from_mime(body: bytes) -> Message:
         raise GraphError(
             400, "ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content."
         ) from error
+    return from_wire(raw)
+
+
+def from_wire(raw: bytes) -> Message:
+    """Read a message as it travels (RFC 5322)."""
     parsed = message_from_bytes(raw, policy=policy.default)
     text = parsed.get_body(("plain", "html"))
     return Message(

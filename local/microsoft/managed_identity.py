@@ -11,14 +11,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .cloud import Cloud
+from .pages import base_of
 from .records import Application
-from .tokens import access_token
+from .tokens import access_token, exchange_token
 
 PATH = "/msi/token"
 _API_VERSION = "2019-08-01"
 _LIFETIME = 24 * 3600
-_HOME = "99999999-9999-4999-8999-999999999999"
+HOME = "99999999-9999-4999-8999-999999999999"
 """The tenant of whoever runs the app. Its directory is not emulated."""
+EXCHANGE = "api://AzureADTokenExchange"
+"""The resource whose token an app registration can be told to take for its own proof."""
 
 
 class ManagedIdentityEndpoint:
@@ -36,10 +39,14 @@ class ManagedIdentityEndpoint:
         if asked.get("api-version") != _API_VERSION:
             return _failed(400, "The api-version is missing or not supported.")
         client_id, resource = asked.get("client_id", ""), asked.get("resource", "")
-        if not identities.has(client_id) or not resource.startswith("https://"):
+        if not identities.has(client_id) or not (resource == EXCHANGE or resource.startswith("https://")):
             return _failed(400, "No User Assigned or Delegated Managed Identity found for specified parameters.")
-        identity = Application(client_id=client_id, redirect_uris=(), name="managed identity")
-        token = access_token(self._cloud, identity, None, resource, lifetime=_LIFETIME, tid=_HOME)
+        if resource == EXCHANGE:
+            principal = identities.principal(client_id)
+            token = exchange_token(self._cloud, principal, HOME, resource, base_of(request), lifetime=_LIFETIME)
+        else:
+            identity = Application(client_id=client_id, redirect_uris=(), name="managed identity")
+            token = access_token(self._cloud, identity, None, resource, lifetime=_LIFETIME, tid=HOME)
         expires = int(self._cloud.clock().timestamp()) + _LIFETIME
         return JSONResponse(
             {

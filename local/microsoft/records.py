@@ -9,11 +9,25 @@ from .permissions import CATALOGUE
 
 
 @dataclass(frozen=True)
+class FederatedCredential:
+    """A federated identity credential: whose token stands for the app's own proof.
+
+    https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity:
+    all three are compared letter by letter.
+    """
+
+    issuer: str
+    subject: str
+    audience: str = "api://AzureADTokenExchange"
+
+
+@dataclass(frozen=True)
 class Application:
     """An app registration.
 
     ``certificates`` are PEM texts, ``audience`` is the manifest's ``signInAudience``, ``permissions``
-    the statically registered ones, ``roles_in_tokens`` is ``groupMembershipClaims: DirectoryRole``.
+    the statically registered ones, ``roles_in_tokens`` is ``groupMembershipClaims: DirectoryRole``,
+    ``federated`` whose tokens are taken for a proof.
     """
 
     client_id: str
@@ -21,6 +35,7 @@ class Application:
     name: str = "To My Email"
     certificates: tuple[str, ...] = ()
     client_secrets: tuple[str, ...] = ()
+    federated: tuple[FederatedCredential, ...] = ()
     audience: str = "AzureADMultipleOrgs"
     permissions: tuple[str, ...] = tuple(CATALOGUE)
     roles_in_tokens: bool = True
@@ -94,15 +109,19 @@ class ManagedIdentities:
 
     def __init__(self) -> None:
         self.header = secrets.token_hex(16)
-        self._assigned: set[str] = set()
+        self._assigned: dict[str, str] = {}
 
-    def assign(self, client_id: str) -> None:
-        """Assign an identity to the app."""
-        self._assigned.add(client_id)
+    def assign(self, client_id: str, principal: str = "bbbbbbbb-0000-4000-8000-00000000000f") -> None:
+        """Assign an identity to the app; ``principal`` is the object id of its service principal."""
+        self._assigned[client_id] = principal
 
     def has(self, client_id: str | None) -> bool:
         """Tell whether an identity is assigned."""
         return client_id in self._assigned
+
+    def principal(self, client_id: str) -> str:
+        """Answer the object id of an assigned identity."""
+        return self._assigned[client_id]
 
 
 @dataclass

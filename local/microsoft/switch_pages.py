@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from .cloud import Cloud
 from .pages import from_our_page, page
-from .switchboard import ENDPOINTS, KINDS, Switchboard
+from .switchboard import KINDS, PLACES, SMTP_KINDS, Switchboard
 
 
 class SwitchPages:
@@ -77,8 +77,8 @@ class SwitchPages:
             "faults.html",
             faults=self._switchboard.faults(),
             journal=self._switchboard.journal()[:-31:-1],
-            places=list(ENDPOINTS.values()),
-            kinds=KINDS,
+            places=PLACES,
+            kinds=(*KINDS, *SMTP_KINDS),
             actions=[(name, title) for name, (title, _) in self._actions.items()],
             accounts=accounts,
             tenants=tenants,

@@ -25,6 +25,20 @@ graph                               an error of Graph by ``status``, ``code``, `
                                     with ``claims`` a 401 claims challenge
 ==================================  =====================================================  =========
 
+At the steps of an SMTP dialogue (``smtp_connect`` to ``smtp_quit``, see :mod:`.smtp`):
+
+==================================  =====================================================  =========
+reply                               the reply in ``message`` (``smtp_replies`` has          no
+                                    Exchange's)
+missing                             EHLO with AUTH instead of STARTTLS (at smtp_ehlo), or    no
+                                    without AUTH (at smtp_ehlo_tls)
+wrong_host                          the certificate of another host (at smtp_starttls)      no
+cut, cut_after_applying             the connection aborted instead of the reply;            no, yes
+                                    at smtp_body: in the midst of the message
+silence, silence_after_applying     nothing, until the client goes                          no, yes
+drip                                a reply that comes byte by byte and never ends          no
+==================================  =====================================================  =========
+
 The first four kinds, slow and reset also fit ``key`` and ``unwrapkey`` (Key Vault) and ``managed_identity``.
 """
 
@@ -42,6 +56,8 @@ from .key_vault import KEY_PATH
 # (https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits).
 MAILBOX_CONCURRENCY = 4
 _JOURNAL_LENGTH = 2000
+MAILBOX_PLACES = frozenset({"sendMail", "messages", "attachments", "createUploadSession", "send"})
+"""Endpoints whose requests count towards that limit."""
 
 ENDPOINTS = {
     "/v2.0/.well-known/openid-configuration": "discovery",
@@ -52,6 +68,7 @@ ENDPOINTS = {
     "/v1.0/me": "me",
     "/v1.0/me/sendMail": "sendMail",
     "/v1.0/me/messages": "messages",
+    "/attachments": "attachments",
     "/createUploadSession": "createUploadSession",
     "/send": "send",
     "/-/uploads": "upload",
@@ -59,6 +76,20 @@ ENDPOINTS = {
     "/unwrapkey": "unwrapkey",
     "/msi/token": "managed_identity",
 }
+SMTP_PLACES = (
+    "smtp_connect",
+    "smtp_ehlo",
+    "smtp_starttls",
+    "smtp_ehlo_tls",
+    "smtp_auth",
+    "smtp_mail",
+    "smtp_rcpt",
+    "smtp_data",
+    "smtp_body",
+    "smtp_dot",
+    "smtp_quit",
+)
+"""The steps of a dialogue, in their order. ``smtp_body`` is the message, ``smtp_dot`` its end."""
 STATUS = {"throttled": 429, "server_error": 500, "unavailable": 503, "gateway_timeout": 504}
 AFTER = "_after_applying"
 KINDS = (
@@ -73,13 +104,16 @@ KINDS = (
     "oauth",
     "graph",
 )
+SMTP_KINDS = ("reply", "missing", "wrong_host", "cut", "cut" + AFTER, "silence", "silence" + AFTER, "drip")
+PLACES = (*ENDPOINTS.values(), *SMTP_PLACES)
 
 
 @dataclass
 class Fault:
     """A rule. ``times`` None means until it is removed; ``account`` and ``tenant`` None mean anybody's.
 
-    ``where`` is one of the endpoints' names; ``retry_after`` is sent as it is: seconds or an HTTP date.
+    ``where`` is the name of an endpoint, or of a step of an SMTP dialogue; ``retry_after`` is sent
+    as it is: seconds or an HTTP date.
     """
 
     where: str
@@ -102,7 +136,9 @@ class Fault:
 
 @dataclass
 class Entry:
-    """A request in the journal, without any secret; ``status`` is 0 while or where no answer was given.
+    """A request, or a step of an SMTP dialogue, in the journal, without any secret.
+
+    ``status`` is 0 while or where no answer was given, and for SMTP.
 
     ``claims`` is what an authorize or token request asked to be in its tokens, as JSON.
     """
@@ -134,7 +170,7 @@ class Switchboard:
         Raises:
             ValueError: an unknown place, kind or setting. LookupError: an unknown account or tenant.
         """
-        if where not in ENDPOINTS.values() or kind not in KINDS:
+        if kind not in (SMTP_KINDS if where in SMTP_PLACES else KINDS) or where not in PLACES:
             raise ValueError(f"no fault of kind {kind!r} at {where!r}")
         if kind == "oauth" and where not in ("token", "authorize", "adminconsent"):
             raise ValueError("an OAuth error can only come from token, authorize or adminconsent")
@@ -171,7 +207,7 @@ class Switchboard:
         return sum(entry.where == where and account in (None, entry.account) for entry in self.journal())
 
     def peak(self, account: str) -> int:
-        """Answer how many sendMail requests of an account were under way at once, at most."""
+        """Answer how many requests to an account's mailbox were under way at once, at most."""
         with self._lock:
             return self._peak[account]
 
@@ -194,7 +230,7 @@ class Switchboard:
         return None
 
     def enter(self, account: str | None) -> bool:
-        """Note that a mail is being sent; False if the mailbox has too many under way."""
+        """Note that a request to a mailbox is under way; False if the mailbox has too many under way."""
         with self._lock:
             key = account or ""
             self._sending[key] += 1
@@ -202,7 +238,7 @@ class Switchboard:
             return self._sending[key] <= MAILBOX_CONCURRENCY
 
     def leave(self, account: str | None) -> None:
-        """Note that a mail is not being sent any more."""
+        """Note that a request to a mailbox is over."""
         with self._lock:
             self._sending[account or ""] -= 1
 

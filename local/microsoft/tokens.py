@@ -177,6 +177,28 @@ def app_only(cloud: Cloud, application: Application, tid: str) -> dict[str, obje
     return {"token_type": "Bearer", "expires_in": _SHORTEST - 1, "ext_expires_in": _SHORTEST - 1, "access_token": token}
 
 
+def exchange_token(cloud: Cloud, principal: str, tid: str, audience: str, base: str, *, lifetime: int) -> str:
+    """Issue a managed identity's token for token exchange; its subject is the identity's object id.
+
+    https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity
+    """
+    now = int(cloud.clock().timestamp())
+    claims: dict[str, object] = {
+        "ver": "2.0",
+        "iss": f"{base}/{tid}/v2.0",
+        "aud": audience,
+        "sub": principal,
+        "oid": principal,
+        "tid": tid,
+        "idtyp": "app",
+        "iat": now,
+        "nbf": now,
+        "exp": now + lifetime,
+        "uti": secrets.token_urlsafe(16),
+    }
+    return _signed(cloud, tid, claims)
+
+
 def login_hint(account: Account) -> str:
     """Answer the opaque ``login_hint`` claim, which finds the account's session again."""
     return f"O.{_base64url(account.key.encode())}"

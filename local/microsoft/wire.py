@@ -17,7 +17,7 @@ from .graph import graph_error
 from .key_vault import error_body
 from .mail import GraphError
 from .refusals import Refusal
-from .switchboard import AFTER, ENDPOINTS, STATUS, Entry, Fault, Switchboard
+from .switchboard import AFTER, ENDPOINTS, MAILBOX_PLACES, STATUS, Entry, Fault, Switchboard
 
 
 class FaultyWire:
@@ -43,7 +43,7 @@ class FaultyWire:
         claims = await exchange.asked("claims") if where in ("authorize", "token") else None
         exchange.entry = Entry(self._cloud.clock(), scope["method"], scope["path"], where, account, kind, claims=claims)
         self._switchboard.note(exchange.entry)
-        if where != "sendMail":
+        if where not in MAILBOX_PLACES:
             await self._serve(exchange, fault)
             return
         free = self._switchboard.enter(account)
@@ -255,4 +255,4 @@ def _graph_headers(headers: dict[str, str]) -> dict[str, str]:
 
 def _concurrency(headers: dict[str, str]) -> Response:
     error = GraphError(429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.")
-    return graph_error(error, "", _graph_headers(headers))
+    return graph_error(error, "", {**_graph_headers(headers), "Retry-After": "2"})

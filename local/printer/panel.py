@@ -1,17 +1,18 @@
 """The panel's own small web service: one page, and JSON for it.
 
 The page never sees a token and never speaks to the service: it asks the printer, and the printer
-asks the service by ``Device``. It holds no state but the language; what it shows is asked for anew.
+asks the service by the device client. It holds no state but the language; what it shows is asked for anew.
 """
 
+import io
 import secrets
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -23,10 +24,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local.printer.device import LONGEST_POLL, Approvals, Device, make_manifest
-from local.printer.problem import Problem
 from local.printer.registry import User
 from local.printer.sheet import make_sheet
+from to_my_email import Client, Enrolment, Error, Refused, Temporary
+from to_my_email.api import LONGEST_POLL
+from to_my_email.connection import PATIENCE
+from to_my_email.handoffs import Handoffs
 
 LANGUAGES = ("en", "be", "de")
 MODEL = "Virtual MFP 480"
@@ -34,20 +37,14 @@ SERIAL = "VMFP480-0001"
 NAME = "Virtual printer"
 
 _HERE = Path(__file__).parent
-_SIGNATURES = {
-    b"%PDF-": "application/pdf",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"II*\x00": "image/tiff",
-    b"MM\x00*": "image/tiff",
-}
-"""First bytes of the types a scanner makes; anything else goes as it is, and the service says no."""
+_AT_THE_PANEL = 20.0
+"""Seconds that a person waits for a service that is away; then the scan waits alone."""
 
 
 class Panel:
     """The panel of one device and its register of users. ``now`` returns an aware time."""
 
-    def __init__(self, device: Device, users: dict[str, User], now: Callable[[], datetime]) -> None:
+    def __init__(self, device: Client, users: dict[str, User], now: Callable[[], datetime]) -> None:
         self._device = device
         self._users = users
         self._now = now
@@ -66,14 +63,14 @@ class Panel:
             Route("/panel/scans", self._jobs),
             Route("/panel/scans/{id:uuid}", self._job),
             Route("/panel/scans/{id:uuid}", self._cancel_job, methods=["DELETE"]),
-            *self._approval_routes("sign-ins", self._device.sign_ins, self._sign_in_request),
-            *self._approval_routes("consents", self._device.consents, _consent_request),
+            *self._approval_routes("sign-ins", self._device.api.sign_ins, self._sign_in_request),
+            *self._approval_routes("consents", self._device.api.consents, _consent_request),
             Mount("/texts", StaticFiles(directory=_HERE / "texts")),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ]
         return Starlette(
             routes=routes,
-            exception_handlers={Problem: _show_problem},
+            exception_handlers={Error: _show_error},
             middleware=[
                 # A page elsewhere must not reach the printer, neither by a name of its own that
                 # resolves to this machine nor by a form that a browser sends without asking.
@@ -94,10 +91,10 @@ class Panel:
                 "name": NAME,
                 "model": MODEL,
                 "serial": SERIAL,
-                "service": self._device.service,
+                "service": self._device.api.service,
                 "language": self._device.language,
                 "languages": LANGUAGES,
-                "enrolment": enrolment.model_dump() if enrolment else None,
+                "enrolment": enrolment.as_json() if enrolment else None,
                 "users": [{"id": user.id, "name": user.name} for user in self._users.values()],
             }
         )
@@ -114,18 +111,18 @@ class Panel:
         return _json(await run_in_threadpool(enrol, self._device, ticket))
 
     def _about(self, _: Request) -> Response:
-        return JSONResponse(self._device.about())
+        return _json(self._device.api.about(patience=0))
 
     # People
 
     def _user(self, request: Request) -> Response:
         user = self._registered(request.path_params["user"])
-        return JSONResponse({"name": user.name, "email": user.email, **self._device.user(user.id).model_dump()})
+        return JSONResponse({"name": user.name, "email": user.email, **self._device.user(user.id).as_json()})
 
     def _registered(self, user_id: object) -> User:
         user = self._users.get(str(user_id))
         if user is None:
-            raise Problem(HTTPStatus.NOT_FOUND, {"reason": "unknown_user"})
+            raise Refused("unknown_user", status=HTTPStatus.NOT_FOUND)
         return user
 
     def _sign_in_request(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +130,7 @@ class Panel:
         return {"user": {"id": user.id, "email": user.email, "name": user.name}}
 
     def _approval_routes(
-        self, path: str, approvals: Approvals, make_request: Callable[[dict[str, Any]], dict[str, Any]]
+        self, path: str, approvals: Handoffs, make_request: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> list[Route]:
         """Sign-ins and consents are the same four calls."""
 
@@ -144,10 +141,10 @@ class Panel:
         def look(request: Request) -> Response:
             try:
                 return _json(approvals.look(str(request.path_params["id"])))
-            except Problem as problem:
-                if problem.reason != "slow_down":
+            except Temporary as fault:
+                if fault.reason != "slow_down":
                     raise
-                return JSONResponse({"status": "pending", "interval": problem.retry_after or 5})
+                return JSONResponse({"status": "pending", "interval": fault.retry_after or 5})
 
         def confirm(request: Request) -> Response:
             return _json(approvals.confirm(str(request.path_params["id"])))
@@ -173,58 +170,64 @@ class Panel:
             own = isinstance(chosen, UploadFile) and bool(chosen.filename)
             document = await chosen.read() if own else b""  # type: ignore[union-attr]
             name = str(chosen.filename) if own else ""  # type: ignore[union-attr]
-            media_type = str(chosen.content_type) if own else ""  # type: ignore[union-attr]
         if not own:
             number = secrets.token_hex(4).upper()
             document = await run_in_threadpool(make_sheet, f"{number[:4]}-{number[4:]}", self._now())
             name = f"scan-{self._now():%Y%m%d-%H%M%S}.pdf"
-        manifest = make_manifest(
-            document,
-            name=name,
-            media_type=sniff(document) or media_type or "application/octet-stream",
-            user_id=user.id,
-            locale=self._device.language,
-        )
-        return _json(await run_in_threadpool(self._device.submit, manifest, document))
+        return JSONResponse(await run_in_threadpool(self._hand_over, document, name, user))
+
+    def _hand_over(self, document: bytes, name: str, user: User) -> dict[str, Any]:
+        """Hand a scan to the service; one that finds no service is kept, and shown as waiting."""
+        scan_id = str(uuid.uuid4())
+        try:
+            job = self._device.scan(
+                io.BytesIO(document), name=name, user=user.id, scan_id=scan_id, patience=_AT_THE_PANEL
+            )
+        except Temporary as fault:
+            return {**_in_our_words(fault), "id": scan_id, "state": "waiting", "message": ""}
+        return job.as_json()
 
     def _job(self, request: Request) -> Response:
         since = request.query_params.get("since")
-        return _json(self._device.scan(str(request.path_params["id"]), wait=LONGEST_POLL, since=since))
+        return _json(self._device.api.scan(str(request.path_params["id"]), wait=LONGEST_POLL, since=since))
 
     def _jobs(self, request: Request) -> Response:
-        scans, cursor = self._device.history(request.query_params.get("cursor"))
-        return JSONResponse({"jobs": [scan.model_dump() for scan in scans], "cursor": cursor})
+        scans, cursor = self._device.api.history(request.query_params.get("cursor"))
+        return JSONResponse({"jobs": [scan.as_json() for scan in scans], "cursor": cursor})
 
     def _cancel_job(self, request: Request) -> Response:
         self._device.cancel(str(request.path_params["id"]))
         return _done()
 
 
-def enrol(device: Device, ticket: str) -> BaseModel:
+def enrol(device: Client, ticket: str, patience: float = PATIENCE) -> Enrolment:
     """Enrol the virtual printer under a ticket, as the model, number and name that it shows."""
-    return device.enrol(ticket, model=MODEL, serial=SERIAL, name=NAME)
-
-
-def sniff(document: bytes) -> str | None:
-    """Return the media type that the document's first bytes show, or None."""
-    return next((kind for start, kind in _SIGNATURES.items() if document.startswith(start)), None)
+    return device.enrol(ticket, model=MODEL, serial=SERIAL, name=NAME, patience=patience)
 
 
 def _consent_request(body: dict[str, Any]) -> dict[str, Any]:
     return {"range": body["range"]} if body.get("range") else {}
 
 
-def _json(answer: BaseModel) -> Response:
-    return JSONResponse(answer.model_dump())
+def _in_our_words(error: Error) -> dict[str, Any]:
+    """Leave the words to the page, in its language, where they are not the service's."""
+    words = {"title": "", "detail": "", "remedy": ""} if error.own else {}
+    return {**error.as_json(), **words}
+
+
+def _json(answer: Any) -> Response:
+    return JSONResponse(answer.as_json())
 
 
 def _done() -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _show_problem(_: Request, problem: Exception) -> Response:
-    assert isinstance(problem, Problem)
-    return JSONResponse(problem.as_json(), problem.status or HTTPStatus.BAD_GATEWAY)
+def _show_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Error)
+    # Whatever the service's address answered with, the page must see a refusal.
+    status = error.status if error.status >= HTTPStatus.BAD_REQUEST else HTTPStatus.BAD_GATEWAY
+    return JSONResponse(_in_our_words(error), status)
 
 
 class _PanelOnly:

@@ -15,6 +15,14 @@ _COORDINATE_BYTES = 32
 _DIGEST_BYTES = 32
 _CONSONANTS, _VOWELS = "bdfghjklmnprstvz", "aiou"
 
+DECOY = {
+    # The key of RFC 7517 appendix A.1: looked at where there is none, so that it takes as long; it lets nobody in.
+    "crv": "P-256",
+    "kty": "EC",
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+}
+
 
 def public_jwk(offered: Mapping[str, Any]) -> dict[str, str]:
     """Return the four members of an EC P-256 public key, or refuse (threat D12).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from shared.devices import base64url
 
@@ -29,15 +29,20 @@ class Nonces:
 
     def fresh(self, nonce: object) -> bool:
         """Say whether ``nonce`` is ours, letter by letter, and still good."""
+        return self.made_at(nonce) is not None
+
+    def made_at(self, nonce: object) -> datetime | None:
+        """Return when we made ``nonce``, to the second, or None where it is not ours or not good any more."""
         try:
             raw = base64url.decode(nonce, _TIME_BYTES + _RANDOM_BYTES + _MAC_BYTES)
         except ValueError:
-            return False
+            return None
         told, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(told)):
-            return False
-        age = self._clock().timestamp() - int.from_bytes(told[:_TIME_BYTES], "big")
-        return -SKEW_SECONDS <= age <= LIFE_SECONDS
+            return None
+        made = int.from_bytes(told[:_TIME_BYTES], "big")
+        age = self._clock().timestamp() - made
+        return datetime.fromtimestamp(made, UTC) if -SKEW_SECONDS <= age <= LIFE_SECONDS else None
 
     def _mac(self, told: bytes) -> bytes:
         return hmac.digest(self._key, told, "sha256")[:_MAC_BYTES]

@@ -1,9 +1,9 @@
 r"""A handoff moves a task from a printer's panel into a person's own browser and back.
 
-Owns: the link and its QR code, the short code, the poll with its interval, the panel's OK, and the
-limits against guessing. Two stories use it: a person's first login (``people``) and an
-administrator's consent (``organisations``). It does not know what the task is. It may import
-``shared.faults`` and ``shared.storage``; the cipher is handed in.
+Owns: the link and its QR code, the poll with its interval, and the panel's OK. Two stories use it: a person's
+first login (``people``) and an administrator's consent (``organisations``). It does not know what the task is,
+nor how a code looks. It may import ``shared.faults``, ``shared.short_codes`` and ``shared.storage``; the cipher is
+handed in.
 
 ::
 
@@ -14,7 +14,6 @@ administrator's consent (``organisations``). It does not know what the task is. 
 Sources: RFC 8628 (codes, interval, slow_down) and RFC 10027 (cross-device flows).
 """
 
-from shared.handoffs.codes import ALPHABET, CODE_LETTERS, normal_code
 from shared.handoffs.handoff import Handoff, Handoffs, Started
 
-__all__ = ["ALPHABET", "CODE_LETTERS", "Handoff", "Handoffs", "Started", "normal_code"]
+__all__ = ["Handoff", "Handoffs", "Started"]

@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import faults
-from shared.handoffs.codes import new_code, normal_code, shown
-from shared.handoffs.guesses import Guesses
+from shared.short_codes import Guesses, new_code, normal_code, shown
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
 
 if TYPE_CHECKING:

@@ -9,8 +9,25 @@ Does not own: where tokens are kept (``vault``), or what a finished authorizatio
 ``shared.vault.sealing``.
 """
 
-from shared.identity.authorizations import Authorizations, Finished
-from shared.identity.entra import Entra, Redeemed, Token
-from shared.identity.id_token import Account
+from typing import TYPE_CHECKING
+
+from shared.exports import exported
+
+if TYPE_CHECKING:
+    from shared.identity.authorizations import Authorizations, Finished
+    from shared.identity.entra import Entra, Redeemed, Token
+    from shared.identity.id_token import Account
 
 __all__ = ["Account", "Authorizations", "Entra", "Finished", "Redeemed", "Token"]
+
+__getattr__ = exported(
+    __name__,
+    {
+        "Authorizations": "authorizations",
+        "Finished": "authorizations",
+        "Entra": "entra",
+        "Redeemed": "entra",
+        "Token": "entra",
+        "Account": "id_token",
+    },
+)

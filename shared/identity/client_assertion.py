@@ -1,8 +1,8 @@
-"""How the app proves itself to Entra: a short JWT signed with the key of its certificate.
+"""How the app proves itself to Entra: by a JWT that it signs with its certificate's key, or by its managed identity's.
 
-Source: Microsoft, "Microsoft identity platform application authentication certificate credentials"
-(PS256, ``x5t#S256``); RFC 7523 section 3. MSAL can make one, but by the computer's clock, and reads the key
-from its PEM again for every app it builds.
+Sources: Microsoft, "Microsoft identity platform application authentication certificate credentials"
+(PS256, ``x5t#S256``), and "Configure an application to trust a managed identity"; RFC 7523 section 3. MSAL can make
+the first, but by the computer's clock, and reads the key from its PEM again for every app it builds.
 """
 
 from __future__ import annotations
@@ -19,11 +19,39 @@ from typing import Any
 
 SECONDS = 600
 """How long one is good for."""
+EXCHANGE = "api://AzureADTokenExchange"
+"""Audience of a token that stands for an app's own proof, in Azure's public cloud."""
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
+ClientProof = Callable[[Mapping[str, str]], str]
+"""Returns an assertion for a token request; MSAL says in its argument for which endpoint."""
+
+
+class FederatedAssertion:
+    """The managed identity's token for token exchange: no secret exists that could leak or expire.
+
+    The app registration names the identity in a federated credential (``infra/entra``). Entra answers 70021 or 700211
+    to 700213 where it does not, or not yet.
+
+    Args:
+        token: returns a managed identity's access token for a resource, from its cache while that is good.
+    """
+
+    def __init__(self, token: Callable[[str], str]) -> None:
+        self._token = token
+
+    def __call__(self, _context: Mapping[str, str]) -> str:
+        """Return the identity's token; it is the same for every endpoint.
+
+        Raises:
+            KeyServiceUnavailable: the identity gave none.
+        """
+        return self._token(EXCHANGE)
+
+
 class ClientAssertion:
-    """Makes assertions, each for one request.
+    """Makes assertions with a certificate, each for one request.
 
     Args:
         client_id: of the app registration.

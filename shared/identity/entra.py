@@ -20,7 +20,7 @@ import requests
 
 from shared import faults
 from shared.identity import errors
-from shared.identity.client_assertion import ClientAssertion
+from shared.identity.client_assertion import ClientProof
 from shared.identity.id_token import Account, SigningKeys, canonical, prove
 from shared.outbound import CONNECT_SECONDS, READ_SECONDS, OutboundSession
 
@@ -95,14 +95,14 @@ class Entra:
     Args:
         authority_url: origin of the login service.
         client_id: of the app registration.
-        certificate: PEM with the private key and the certificate the app proves itself with.
+        proof: makes what the app proves itself with.
         clock: the time now.
     """
 
-    def __init__(self, authority_url: str, client_id: str, certificate: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, authority_url: str, client_id: str, proof: ClientProof, clock: Callable[[], datetime]) -> None:
         self.authority_url = authority_url
         self._client_id = client_id
-        self._assertion = ClientAssertion(client_id, certificate, clock)
+        self._proof = proof
         self._clock = clock
         self._session = _Session()
         self._discovered: dict[str, dict[str, Any]] = {}
@@ -264,7 +264,7 @@ class Entra:
         known = copy.deepcopy(self._discovered.get(tid, {}))
         app = msal.ConfidentialClientApplication(
             self._client_id,
-            client_credential={"client_assertion": self._assertion},
+            client_credential={"client_assertion": self._proof},
             authority=f"{self.authority_url}/{tid}",
             instance_discovery=False,
             token_cache=cache,

@@ -5,26 +5,56 @@ the choice between them. Does not own: tokens (handed in per call) or the state 
 ``shared.faults``, ``shared.texts``, ``shared.outbound`` and, for ranges and policies, ``shared.organisations``.
 """
 
-from shared.mail.graph import Graph, GraphSend, Mailbox
-from shared.mail.mailboxes import Mailboxes
-from shared.mail.message import Message, clean, file_name
-from shared.mail.notices import Notices
-from shared.mail.transport import Document, Draft, Sender, TokenRejected, Transport
-from shared.mail.transports import Transports
+from typing import TYPE_CHECKING
+
+from shared.exports import exported
+
+if TYPE_CHECKING:
+    from shared.mail.graph import Graph, GraphDraft, GraphSend, Mailbox
+    from shared.mail.mailboxes import Mailboxes
+    from shared.mail.message import Message, clean, file_name
+    from shared.mail.notices import Notices
+    from shared.mail.smtp import Smtp
+    from shared.mail.transport import Document, Draft, Sender, TokenRejected, Transport
+    from shared.mail.transports import Transports
 
 __all__ = [
     "Document",
     "Draft",
     "Graph",
+    "GraphDraft",
     "GraphSend",
     "Mailbox",
     "Mailboxes",
     "Message",
     "Notices",
     "Sender",
+    "Smtp",
     "TokenRejected",
     "Transport",
     "Transports",
     "clean",
     "file_name",
 ]
+
+__getattr__ = exported(
+    __name__,
+    {
+        "Graph": "graph",
+        "GraphDraft": "graph",
+        "GraphSend": "graph",
+        "Mailbox": "graph",
+        "Mailboxes": "mailboxes",
+        "Message": "message",
+        "clean": "message",
+        "file_name": "message",
+        "Notices": "notices",
+        "Smtp": "smtp",
+        "Document": "transport",
+        "Draft": "transport",
+        "Sender": "transport",
+        "TokenRejected": "transport",
+        "Transport": "transport",
+        "Transports": "transports",
+    },
+)

@@ -22,11 +22,13 @@ class Mailboxes:
     Args:
         graph: is asked.
         clock: the time now.
+        at_most: how many people are remembered.
     """
 
-    def __init__(self, graph: Graph, clock: Callable[[], datetime]) -> None:
+    def __init__(self, graph: Graph, clock: Callable[[], datetime], at_most: int = AT_MOST) -> None:
         self._graph = graph
         self._clock = clock
+        self._at_most = at_most
         self._lock = Lock()
         self._known: dict[tuple[str, str], tuple[datetime, Sender]] = {}
 
@@ -53,7 +55,7 @@ class Mailboxes:
         with self._lock:
             self._known.pop((tid, oid), None)
             self._known[tid, oid] = now, sender
-            while len(self._known) > AT_MOST:
+            while len(self._known) > self._at_most:
                 del self._known[next(iter(self._known))]
         return sender
 

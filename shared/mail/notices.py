@@ -5,26 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared import faults, texts
-from shared.mail.graph import Graph
+from shared.mail.graph import Graph, GraphSend
 from shared.mail.message import Message
-from shared.mail.transport import TokenRejected
+from shared.mail.transport import Draft, Sender, TokenRejected
 
 
 class Notices:
     """Writes and sends notices.
 
     Args:
-        graph: sends.
+        graph: says whose mailbox it is, and sends.
     """
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._transport = GraphSend(graph)
 
     def sign_in_ends(self, token: str, ends: datetime, locale: str) -> None:
         """Tell a person that his sign-in will end.
 
         Raises:
-            Fault: as :meth:`shared.mail.graph.Graph.send`.
+            Fault: as :meth:`shared.mail.Transport.send`; OutcomeUnknown among them.
         """
         try:
             self._send(token, ends, texts.negotiate(locale))
@@ -52,4 +53,5 @@ class Notices:
                 )
             ),
         )
-        self._graph.send(token, mailbox, message)
+        sender = Sender(mailbox.oid, mailbox.address)
+        self._transport.send(token, sender, message, None, Draft("", look=False, remember=lambda _: None))

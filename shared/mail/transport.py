@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared import faults
 from shared.mail.message import Message
 
 
@@ -15,11 +16,13 @@ class TokenRejected(Exception):
     Attributes:
         claims: the claims challenge, as JSON, where there was one (Microsoft, "Claims challenges, claims requests
             and client capabilities").
+        lasting: what it means if a fresh token is not taken either.
     """
 
-    def __init__(self, claims: str | None) -> None:
+    def __init__(self, claims: str | None, lasting: type[faults.Fault] = faults.MicrosoftUnavailable) -> None:
         super().__init__("claims challenge" if claims else "token rejected")
         self.claims = claims
+        self.lasting = lasting
 
 
 class Document(Protocol):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared import faults
 from shared.organisations.policy import Policy, read_policy
-from shared.organisations.ranges import RANGES, Range
+from shared.organisations.ranges import GRAPH_DOCUMENT_LIMIT, RANGES, Range
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
 
 ROW = "organisation"
@@ -33,9 +33,14 @@ class Organisation:
     """Whether an ordinary person's sign-in has confirmed the consent for everybody."""
     proven_by: str
     """The account whose token proved the consent, for showing."""
+    proven_oid: str
+    """That account's object id; empty once that person was erased."""
     sign_in_days: int | None
     """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
     policy: Policy
+    """With ``largest_verified`` no larger than ``largest_taken``."""
+    largest_taken: int | None = None
+    """Bytes: what the mail service refused was larger than this; None where it has refused nothing for its size."""
 
     def require_consent(self) -> Range:
         """Return the consented range.
@@ -79,6 +84,8 @@ class Organisations:
         """Return the organisation; one that nobody has consented for has consent ``none``."""
         row = self._table.get(key(tid), ROW)
         values: Mapping[str, Any] = row.values if row else {}
+        policy = read_policy(str(values.get("policy", "")))
+        taken = int(values["largest_taken"]) if "largest_taken" in values else None
         return Organisation(
             tid=tid,
             name=str(values.get("name", "")),
@@ -86,8 +93,10 @@ class Organisations:
             range=RANGES.get(str(values.get("range", ""))),
             confirmed=bool(values.get("confirmed", False)),
             proven_by=str(values.get("proven_by", "")),
+            proven_oid=str(values.get("proven_oid", "")),
             sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
-            policy=read_policy(str(values.get("policy", ""))),
+            policy=replace(policy, largest_verified=min(policy.largest_verified, taken)) if taken else policy,
+            largest_taken=taken,
         )
 
     def consented(self, tid: str, *, name: str, consented_range: Range, proven_by: str, oid: str) -> None:
@@ -113,12 +122,32 @@ class Organisations:
     def set_policy(self, tid: str, policy: Policy) -> None:
         """Write down what the organisation decided; it counts for every scan from now on.
 
+        What was learnt of the mail service's limit is forgotten: who decides anew may have raised it there.
+
         Raises:
             PolicyInvalid: names every field that is wrong; nothing was written.
             Gone: nobody has consented for this organisation yet.
         """
         policy.require_valid()
-        self._change(tid, lambda _: {"policy": policy.written()})
+        self._change(tid, lambda _: {"policy": policy.written(), "largest_taken": None})
+
+    def refused(self, tid: str, size: int, limit: object = None) -> None:
+        """The mail service refused a document of ``size`` bytes for its size; the next such is refused before upload.
+
+        Args:
+            tid: the organisation.
+            size: in bytes.
+            limit: bytes that it would have taken, where it said so.
+        """
+        taken = min(size - 1, limit if isinstance(limit, int) else size)
+
+        def learn(row: Row) -> Mapping[str, Value | None] | None:
+            return {"largest_taken": taken} if taken < row.get("largest_taken", size) else None
+
+        # What fits into every request of Graph's says nothing of the organisation.
+        if taken >= GRAPH_DOCUMENT_LIMIT:
+            with suppress(Gone):
+                self._change(tid, learn)
 
     def confirm(self, tid: str, oid: str) -> None:
         """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 GRAPH = "https://graph.microsoft.com/"
 SEND_MAIL = (GRAPH + "Mail.Send", GRAPH + "User.Read")
 """What sending through Graph needs, in every range."""
+SEND_VERIFIED = (*SEND_MAIL, GRAPH + "Mail.ReadWrite")
+"""What drafts need beside it: they are made, looked up and thrown away in the person's own mailbox."""
 
 GRAPH_DOCUMENT_LIMIT = 3_000_000
 """Bytes. Graph takes requests up to 4 MiB; base64 makes 4,000,000 of these, and the rest is the message."""
@@ -35,6 +37,6 @@ RANGES = {
     for made in (
         Range("send", SEND_MAIL, GRAPH_DOCUMENT_LIMIT),
         Range("send-large", (*SEND_MAIL, GRAPH + "SMTP.Send"), GRAPH_DOCUMENT_LIMIT),
-        Range("send-verified", (*SEND_MAIL, GRAPH + "Mail.ReadWrite"), GRAPH_DOCUMENT_LIMIT),
+        Range("send-verified", SEND_VERIFIED, GRAPH_DOCUMENT_LIMIT),
     )
 }

@@ -155,12 +155,14 @@ class MeStart(View):
     Attributes:
         action: where the form posts (no fields).
         refused: why the last sign-in was not taken, or None the first time.
+        too_late: whether somebody pressed a button after the page had forgotten him.
     """
 
     template = "me_start.html"
 
     action: str
     refused: Fault | type[Fault] | None = None
+    too_late: bool = False
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,8 @@ class Me(View):
         problem: why it has ended, or what stands in its way; None where all is well.
         places: where it is used.
         scans: the latest scans, newest first.
-        end: the page that asks before it ends everything.
+        consented: name of the organisation for which he agreed, or empty.
+        end: the page that asks before it ends everything, or empty where there is nothing to end.
         sign_out: where the form posts that leaves this page.
     """
 
@@ -227,6 +230,7 @@ class Me(View):
     problem: type[Fault] | None
     places: Sequence[MyPlace]
     scans: Sequence[MyScan]
+    consented: str
     end: str
     sign_out: str
 

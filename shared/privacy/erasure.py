@@ -106,6 +106,9 @@ class Erasure:
                 finished += self._settle(row)
             except faults.Fault as fault:
                 log.warning("an erasure in tenant %s is put off: %s", row["tid"], fault)
+            except Exception as error:  # noqa: BLE001  (one broken row must not keep others from being erased)
+                # The message of an exception may quote anything.
+                log.error("an erasure in tenant %s is put off: %s", row["tid"], type(error).__name__)  # noqa: TRY400
         return finished
 
     def _settle(self, row: Row) -> bool:

@@ -10,6 +10,7 @@ from shared.privacy.traces import JOB, Traces
 
 if TYPE_CHECKING:
     from shared.devices import Devices
+    from shared.organisations import Organisations
     from shared.people import People
     from shared.scans import Job, Jobs
     from shared.vault import Grant, Grants
@@ -36,11 +37,21 @@ class Place:
 
 @dataclass(frozen=True)
 class Overview:
-    """What is stored about one person. ``scans`` are the newest :data:`SCANS`."""
+    """What is stored about one person.
+
+    Attributes:
+        grant: his sign-in.
+        places: where he is pinned.
+        scans: the newest :data:`SCANS`.
+        consented: name of the organisation whose consent his account proved, or empty.
+        anything: whether there is anything to erase; a first login that is under way, for example.
+    """
 
     grant: Grant | None
     places: tuple[Place, ...]
     scans: tuple[Job, ...]
+    consented: str
+    anything: bool
 
 
 @dataclass(frozen=True)
@@ -61,14 +72,24 @@ class Overviews:
         people: the pins.
         jobs: the scans.
         devices: says in which group a printer is.
+        organisations: says whose account proved a consent.
     """
 
-    def __init__(self, traces: Traces, grants: Grants, people: People, jobs: Jobs, devices: Devices) -> None:
+    def __init__(
+        self,
+        traces: Traces,
+        grants: Grants,
+        people: People,
+        jobs: Jobs,
+        devices: Devices,
+        organisations: Organisations,
+    ) -> None:
         self._traces = traces
         self._grants = grants
         self._people = people
         self._jobs = jobs
         self._devices = devices
+        self._organisations = organisations
 
     def of(self, tid: str, oid: str) -> Overview:
         """Return what is stored about a person."""
@@ -82,7 +103,10 @@ class Overviews:
             if device is not None and device.tid == tid and device.group in used:
                 used[device.group][Printer(device.name, device.location)] = None
         places = tuple(Place(group, tuple(printers)) for group, printers in sorted(used.items()))
-        return Overview(self._grants.get(tid, oid), places, scans)
+        grant, organisation = self._grants.get(tid, oid), self._organisations.get(tid)
+        consented = (organisation.name or tid) if organisation.proven_oid == oid else ""
+        anything = bool(grant or consented or self._traces.has_any(tid, oid))
+        return Overview(grant, places, scans, consented, anything)
 
     def residents(self, tid: str) -> Iterator[Resident]:
         """Yield everybody of a tenant about whom something is stored."""

@@ -20,7 +20,9 @@ LIFE = timedelta(minutes=15)
 """Counted from the moment Microsoft issued the ID token: who can open the page has just shown who he is."""
 _MAC_BYTES = 32
 _LONGEST = 2048
+"""Letters of a cookie that are looked at; what we write is shorter."""
 _LONGEST_SHOWN = 120
+"""Letters of a name; it is shown and nothing else."""
 
 
 class SessionInvalid(Exception):
@@ -73,7 +75,9 @@ class Sessions:
 
     def write(self, session: Session) -> str:
         """Return the session as a cookie's value."""
-        said = json.dumps({**asdict(session), "until": int(session.until.timestamp())}).encode()
+        held = {**asdict(session), "until": int(session.until.timestamp())}
+        # Not escaped: a long name in another script would be three times as long, and no browser's cookie any more.
+        said = json.dumps(held, ensure_ascii=False).encode(errors="replace")
         return _text(said) + "." + _text(self._mac(said))
 
     def read(self, value: str) -> Session:
@@ -83,10 +87,10 @@ class Sessions:
             SessionInvalid: it proves none.
         """
         try:
-            said, mac = (_bytes(part) for part in value[: _LONGEST + 1].split("."))
+            said, mac = (_bytes(part) for part in value[:_LONGEST].split("."))
         except ValueError as error:
             raise SessionInvalid("format") from error
-        if len(value) > _LONGEST or not hmac.compare_digest(mac, self._mac(said)):
+        if not hmac.compare_digest(mac, self._mac(said)):
             raise SessionInvalid("signature")
         held = json.loads(said)
         session = Session(**{**held, "until": datetime.fromtimestamp(held["until"], UTC)})

@@ -65,6 +65,10 @@ class Traces:
         for row in table.query(partition, after=after, before=before, limit=limit):
             yield _read(kind, row)
 
+    def has_any(self, tid: str, oid: str) -> bool:
+        """Say whether a person has any trace at all."""
+        return any(True for kind in (PIN, HANDOFF, JOB) for _ in self.of(tid, oid, kind, limit=1))
+
     def people(self, tid: str) -> list[str]:
         """Return the object ids of everybody in a tenant who has a trace."""
         found = self._table.within(key(tid, ""), key(tid, "~"))

@@ -146,8 +146,14 @@ class Acceptance:
             return {"state": "cancelled", "reason": None, "next_attempt": None, "until": None}, late
 
         before = self._jobs.get(device.id, job_id)
-        job = self._jobs.change(device.id, job_id, cancel, known=before, postpone=True)
-        self._documents.delete(job.blob)
+        job = self._jobs.change(
+            device.id,
+            job_id,
+            cancel,
+            known=before,
+            then=lambda job: self._documents.delete(job.blob),
+            postpone=True,
+        )
         if before is not None and before.state == HELD and before.oid:
             self._index.forget([row_of(before)])
         return job

@@ -12,6 +12,8 @@ from shared.scans.jobs import Job
 
 if TYPE_CHECKING:
     from shared.organisations import Policy
+REPEATED = N_("The mail service did not confirm an earlier attempt, so this scan may be in your mailbox twice.")
+
 
 LINE_LONGEST = 1000
 """Characters of one line of the organisation's own text, with what was put into it."""
@@ -36,6 +38,7 @@ def compose(job: Job, policy: Policy) -> Message:
             (
                 texts.say(N_("Your scan from {printer} is attached."), language, printer=from_where),
                 texts.say(N_("It was sent by yourself, from your own mailbox, through To My Email."), language),
+                *([texts.say(REPEATED, language)] if job.repeated else []),
             )
         ),
         attachment_name=file_name(job.manifest.name, job.manifest.type, otherwise=texts.say(N_("scan"), language)),

@@ -7,29 +7,30 @@ send it again blindly.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shared import faults
 from shared.faults import Action
-from shared.mail import TokenRejected
-from shared.scans.claims import GIVEN_UP_AFTER, LEASE, LONGEST_PAUSE, Claims
+from shared.mail import Draft, TokenRejected
+from shared.organisations.ranges import GRAPH, SEND_MAIL
+from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims
 from shared.scans.compose import compose
 from shared.scans.failure_notices import FailureNotices
 from shared.scans.holds import Holds
 from shared.scans.jobs import FINAL, HELD, Decision, Job, Jobs
 from shared.scans.slots import AllTaken, Slots, TakenOver
-from shared.storage import Blobs, Changed, Gone, Queue, Value
+from shared.scans.stored import StoredDocument
+from shared.storage import Blobs, Queue, Value
 
 if TYPE_CHECKING:
-    from shared.mail import Graph
+    from shared.mail import Mailboxes, Sender, Transport, Transports
     from shared.organisations import Organisations
     from shared.vault import Grants
 
@@ -37,10 +38,16 @@ FIRST_PAUSE = 10.0
 """Seconds before the second attempt where nobody says how long: trebled each time, up to ``LONGEST_PAUSE``."""
 STEP_BACK = 2.0
 """Seconds at least that a job waits for a slot of its mailbox."""
-SLOTS = 4
 WAKE_MARGIN = timedelta(seconds=60)
 """The sweep looks so long after the queue should have."""
 
+SENDING = timedelta(seconds=90)
+SENDING_BY_SMTP = timedelta(seconds=570)
+"""From the first byte to the written end: longer than the transport takes with all its time-outs."""
+SLOWEST = 1_000_000
+"""Bytes a second that an upload is allowed beside that. A slower one is not lost: see ``slots``."""
+
+Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +70,8 @@ class Delivery:
         deliveries: the queue, for wake-ups at a later time.
         grants: gives access tokens.
         organisations: learns when a consent is gone.
-        graph: sends.
+        mailboxes: knows whose mailbox a token is for.
+        transports: the ways out, and the choice between them.
         slots: where it is written that a mail is about to leave.
         claims: gives jobs to deliveries.
         holds: keeps what its person must sign in for.
@@ -79,7 +87,8 @@ class Delivery:
         deliveries: Queue,
         grants: Grants,
         organisations: Organisations,
-        graph: Graph,
+        mailboxes: Mailboxes,
+        transports: Transports,
         slots: Slots,
         claims: Claims,
         holds: Holds,
@@ -92,7 +101,8 @@ class Delivery:
         self._deliveries = deliveries
         self._grants = grants
         self._organisations = organisations
-        self._graph = graph
+        self._mailboxes = mailboxes
+        self._transports = transports
         self._slots = slots
         self._claims = claims
         self._holds = holds
@@ -144,62 +154,108 @@ class Delivery:
 
     def _send(self, attempt: _Attempt) -> None:
         job = attempt.job
-        scopes = self._organisations.recent(job.tid).require_consent().mail_scopes
+        organisation = self._organisations.recent(job.tid)
+        allowed = organisation.require_consent()
+        transport = self._transports.choose(allowed, organisation.policy, job.manifest.size)
+        if all(scope.startswith(GRAPH) for scope in transport.scopes):
+            self._with_token(
+                job,
+                transport.scopes,
+                lambda token: self._hand_over(attempt, transport, token, self._sender(job, token)),
+            )
+            return
+        sender = self._with_token(job, SEND_MAIL, lambda token: self._sender(job, token))
+        self._with_token(job, transport.scopes, lambda token: self._hand_over(attempt, transport, token, sender))
+
+    def _with_token(self, job: Job, scopes: Sequence[str], use: Callable[[str], Result]) -> Result:
+        """Call ``use`` with an access token, and once more with another where that one is not taken."""
         token = self._grants.access_token(job.tid, job.oid, scopes)
         try:
-            self._send_with(token, attempt)
+            return self._asking(job, use, token)
         except TokenRejected as rejected:
-            # Revoked before its time, or a claims challenge: once more, with another token.
+            # Revoked before its time, or a claims challenge.
             token = self._grants.access_token(job.tid, job.oid, scopes, refused=token, claims=rejected.claims)
             try:
-                self._send_with(token, attempt)
-            except TokenRejected:
-                raise faults.MicrosoftUnavailable("a fresh token was rejected") from None
+                return self._asking(job, use, token)
+            except TokenRejected as again:
+                raise again.lasting("a fresh token was rejected") from None
 
-    def _send_with(self, token: str, attempt: _Attempt) -> None:
-        job = attempt.job
-        mailbox = self._graph.me(token)
-        if mailbox.oid != job.oid:
-            raise faults.Unexpected("token of another account")
-        if mailbox.address is None:
-            raise faults.NoMailbox("no mail address")
-        message, document = compose(job, self._organisations.recent(job.tid).policy), self._document(job)
-        if not attempt.rows:
-            attempt.rows = self._slots.take(job, SLOTS, verified=False, until=self._clock() + LEASE)
+    def _asking(self, job: Job, use: Callable[[str], Result], token: str) -> Result:
+        """Ask Microsoft; a pause that it asks for holds for the mailbox and for all workers (R40)."""
         try:
-            self._graph.send(token, mailbox, message, document)
-        except (faults.Fault, TokenRejected):
+            return use(token)
+        except (faults.Throttled, faults.SendingLimitReached) as fault:
+            if fault.retry_after:
+                self._grants.pause(job.tid, job.oid, self._clock() + timedelta(seconds=fault.retry_after))
+            raise
+
+    def _sender(self, job: Job, token: str) -> Sender:
+        return self._mailboxes.of(job.tid, job.oid, token)
+
+    def _hand_over(self, attempt: _Attempt, transport: Transport, token: str, sender: Sender) -> None:
+        job, again = attempt.job, bool(attempt.rows)
+        message = compose(job, self._organisations.recent(job.tid).policy)
+        document = StoredDocument(self._documents, job)
+        document.begin()
+        if not again:
+            until = self._clock() + _longest(transport, document.size)
+            attempt.rows = self._slots.take(job, transport.slots, verified=transport.verified, until=until)
+            attempt.verified = transport.verified
+        draft = Draft(job.draft, look=job.look or again, remember=lambda made: self._remember(attempt, made))
+        try:
+            transport.send(token, sender, message, document, draft)
+        except faults.TooLarge as fault:
+            self._organisations.refused(job.tid, document.size, fault.params.get("limit"))
+            raise
+        except (faults.Fault, TokenRejected, TakenOver):
             raise
         except Exception as error:
+            if transport.verified:
+                raise
             raise faults.OutcomeUnknown(type(error).__name__) from error
 
-    def _document(self, job: Job) -> bytes:
-        digest, chunks = hashlib.sha256(), []
-        try:
-            for chunk in self._documents.read(job.blob, job.etag):
-                digest.update(chunk)
-                chunks.append(chunk)
-        except Gone as error:
-            raise faults.DocumentMissing from error
-        except Changed as error:
-            raise faults.DocumentMismatch("written after it was accepted") from error
-        if digest.hexdigest() != job.manifest.sha256:
-            raise faults.DocumentMismatch("hash")
-        return b"".join(chunks)
+    def _remember(self, attempt: _Attempt, draft: str) -> None:
+        """Write down what is about to be left in the mailbox. Only who still holds the job may go on (R18)."""
+        mine = attempt.job
+
+        def remember(job: Job) -> Decision:
+            if job.state != "sending" or job.lease != mine.lease:
+                raise TakenOver
+            return {"draft": draft}, self._clock() + WAKE_MARGIN
+
+        attempt.job = self._jobs.change(mine.device_id, mine.manifest.id, remember, known=mine)
 
     def _record(self, attempt: _Attempt, fault: faults.Fault) -> None:
         job = attempt.job
         log.warning("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, fault)
         if isinstance(fault, faults.ConsentWithdrawn) and not self._organisations.withdraw(job.tid):
             fault = faults.MicrosoftUnavailable("a fresh consent settles", retry_after=60)
-        if fault.action is Action.UNCERTAIN:
-            self._end(attempt, "uncertain", fault.reason)
-        elif fault.action is Action.HOLD and (until := self._holds.until_again(job)) is not None:
-            self._hold(attempt, fault, until)
-        elif fault.action is not Action.RETRY:
+        match fault.action:
+            case Action.RETRY:
+                self._wait(attempt, fault)
+            case Action.UNCERTAIN if self._claims.repeats(job):
+                self._again(attempt, FIRST_PAUSE, {"reason": fault.reason, "repeated": True})
+            case Action.UNCERTAIN:
+                self._end(attempt, "uncertain", fault.reason)
+            case Action.HOLD:
+                self._hold(attempt, fault)
+            case _:
+                self._end(attempt, "failed", fault.reason)
+
+    def _hold(self, attempt: _Attempt, fault: faults.Fault) -> None:
+        """Keep the scan until its person has signed in again, where the organisation wants that."""
+        job = attempt.job
+        until = self._holds.until_again(job)
+        if until is None:
             self._end(attempt, "failed", fault.reason)
-        else:
-            self._wait(attempt, fault)
+            return
+        # Before the row says so, so that a sign-in that comes now finds it; and one that came meanwhile is found here.
+        self._holds.note(job)
+        held: dict[str, Value | None] = {"state": HELD, "reason": fault.reason, "next_attempt": None, "until": until}
+        if attempt.verified:
+            held["look"] = True
+        if self._write(attempt, held, due=self._holds.first_look(until)):
+            self._holds.look(replace(job, state=HELD, until=until))
 
     def _wait(self, attempt: _Attempt, fault: faults.Fault) -> None:
         pause = fault.retry_after
@@ -212,15 +268,6 @@ class Delivery:
             return
         self._again(attempt, pause, {"reason": fault.reason})
 
-    def _hold(self, attempt: _Attempt, fault: faults.Fault, until: datetime) -> None:
-        """Keep the scan until its person has signed in again."""
-        job = attempt.job
-        # Before the row says so, so that a sign-in that comes now finds it; and one that came meanwhile is found here.
-        self._holds.note(job)
-        held: dict[str, Value | None] = {"state": HELD, "reason": fault.reason, "next_attempt": None, "until": until}
-        if self._write(attempt, held, due=self._holds.first_look(until)):
-            self._holds.look(replace(job, state=HELD, until=until))
-
     def _step_back(self, attempt: _Attempt) -> None:
         """Others are sending to this mailbox: come back soon. It is no fault, and counts as no attempt."""
         self._again(
@@ -229,20 +276,20 @@ class Delivery:
 
     def _again(self, attempt: _Attempt, pause: float, changes: Mapping[str, Value | None]) -> None:
         at = self._clock() + timedelta(seconds=pause)
+        if attempt.verified:
+            # However it ended: what it left in the mailbox, the next attempt finds.
+            changes = {**changes, "look": True}
         if self._write(attempt, {"state": "waiting", "next_attempt": at, **changes}, due=at + WAKE_MARGIN):
             # Not before ``at`` even where the queue cuts the fraction off or its clock is a little ahead.
             job = attempt.job
             self._deliveries.send(f"{job.device_id}/{job.manifest.id}", delay=math.ceil(pause) + 1)
 
     def _end(self, attempt: _Attempt, state: str, reason: str | None) -> None:
-        if not self._write(attempt, {"state": state, "reason": reason, "next_attempt": None}, due=None):
-            return
-        job = attempt.job
-        if state in FINAL:
-            self._documents.delete(job.blob)
-        if state == "failed" and reason is not None:
-            self._notices.failed(job, reason)
-        log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
+        if self._write(attempt, {"state": state, "reason": reason, "next_attempt": None}, due=None):
+            job = attempt.job
+            if state == "failed" and reason is not None:
+                self._notices.failed(job, reason)
+            log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
 
     def _write(self, attempt: _Attempt, changes: Mapping[str, Value | None], due: datetime | None) -> bool:
         """Write how this attempt went. False: the job is somebody else's by now, and so is its document."""
@@ -254,7 +301,17 @@ class Delivery:
             written = job.lease == mine.lease and job.state in {"sending", "uncertain"}
             return ({**changes, "lease_until": None}, due) if written else None
 
-        self._jobs.change(mine.device_id, mine.manifest.id, write, known=mine, forget=attempt.rows)
+        def then(job: Job) -> None:
+            if written and job.state in FINAL:
+                self._documents.delete(job.blob)
+
+        self._jobs.change(mine.device_id, mine.manifest.id, write, known=mine, then=then, forget=attempt.rows)
         if not written:
             log.warning("job %s of device %s: the lease was lost", mine.manifest.id, mine.device_id)
         return written
+
+
+def _longest(transport: Transport, size: int) -> timedelta:
+    """Return how long a transport may take for a document of ``size`` bytes."""
+    patience = SENDING if all(scope.startswith(GRAPH) for scope in transport.scopes) else SENDING_BY_SMTP
+    return patience + timedelta(seconds=size / SLOWEST)

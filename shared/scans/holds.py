@@ -187,8 +187,11 @@ class Holds:
             ended = now.state == HELD
             return ({"state": "failed", "reason": faults.HoldExpired.reason, "until": None}, None) if ended else None
 
-        job = self._jobs.change(job.device_id, job.manifest.id, give_up)
+        def then(job: Job) -> None:
+            if ended:
+                self._documents.delete(job.blob)
+
+        job = self._jobs.change(job.device_id, job.manifest.id, give_up, then=then)
         if ended:
-            self._documents.delete(job.blob)
             log.info("job %s of device %s: held in vain", job.manifest.id, job.device_id)
         return job

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from shared import faults
 from shared.scans.holds import Holds
-from shared.scans.jobs import FINAL, HELD, PARKED, RESTING, Decision, Job, Jobs
+from shared.scans.jobs import FINAL, HELD, PARKED, RESTING, WRITES_TAKE, Decision, Job, Jobs
 from shared.scans.uploads import Uploads
 from shared.storage import Blobs, Queue
 
@@ -54,7 +54,10 @@ class Sweep:
     def run(self) -> int:
         """Wake every job that is due and made no progress; returns how many. What it costs grows with what is due."""
         count = 0
-        for job in self._jobs.due(AT_MOST):
+        for place, made, job in self._jobs.due(AT_MOST):
+            if job is None or job.due != place:
+                self._clear(place, made, job)
+                continue
             if job.state in PARKED | FINAL:
                 self._parked(job)
                 continue
@@ -107,6 +110,13 @@ class Sweep:
             return
         if job is not None and job.state not in RESTING:
             log.error("job %s of device %s poisoned the queue in state %s", job_id, device_id, job.state)
+
+    def _clear(self, place: str, made: datetime, job: Job | None) -> None:
+        """Finish what was cut off between two writes. A younger one may be under way at this moment."""
+        if self._clock() - made > WRITES_TAKE:
+            if job is not None and job.state in FINAL:
+                self._documents.delete(job.blob)
+            self._jobs.forget_due(place)
 
     def _later(self, job: Job) -> datetime | None:
         """Return when to look again at a job that is not to be woken yet: it is worked on, or waits for its time."""

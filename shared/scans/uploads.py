@@ -99,10 +99,11 @@ class Uploads:
                 return None
             return {"state": "cancelled", "until": None}, None
 
-        job = self._jobs.change(job.device_id, job.manifest.id, cancel)
-        if job.state == "cancelled":
-            self._documents.delete(job.blob)
-        return job
+        def then(job: Job) -> None:
+            if job.state == "cancelled":
+                self._documents.delete(job.blob)
+
+        return self._jobs.change(job.device_id, job.manifest.id, cancel, then=then)
 
 
 def _check(manifest: Manifest, stored: Stored) -> None:

@@ -30,6 +30,9 @@ PATIENCE: dict[str, Any] = {
 }
 _BLOB_PATIENCE: dict[str, Any] = {**PATIENCE, "initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
 """Seconds. The SDK's own pauses of Blobs and Queues begin at fifteen: a printer would not wait for the second."""
+CHUNK = 4 * 1024 * 1024
+"""Bytes that are read from a blob at once; by default the SDK's first request asks for 32 MiB, and holds them."""
+_CONTAINER: dict[str, Any] = {**_BLOB_PATIENCE, "max_single_get_size": CHUNK, "max_chunk_get_size": CHUNK}
 _TABLE_PATIENCE: dict[str, Any] = {**PATIENCE, "retry_backoff_factor": 0.2}
 KEY_LIFE = timedelta(hours=2)
 """Of a user-delegation key. Azure allows seven days; a stolen one shall sign for less."""
@@ -90,7 +93,7 @@ class ByConnectionString:
         """Make the client of a container."""
         from azure.storage.blob import ContainerClient
 
-        return ContainerClient.from_connection_string(self._connection, name, **_BLOB_PATIENCE)
+        return ContainerClient.from_connection_string(self._connection, name, **_CONTAINER)
 
     def signing(self, until: datetime, now: datetime) -> dict[str, Any]:  # noqa: ARG002
         """Return the account's name and key."""
@@ -138,7 +141,7 @@ class ByIdentity:
         """Make the client of a container."""
         from azure.storage.blob import ContainerClient
 
-        return ContainerClient(self._addresses.blob, name, credential=self._credential, **_BLOB_PATIENCE)
+        return ContainerClient(self._addresses.blob, name, credential=self._credential, **_CONTAINER)
 
     def signing(self, until: datetime, now: datetime) -> dict[str, Any]:
         """Return the account's name and a user-delegation key that outlives ``until``.

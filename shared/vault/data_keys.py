@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared import faults
 from shared.storage import AlreadyThere, Row, Table, Value, key
 from shared.vault.key_encryption import KeyEncryption, WrappedKey
 from shared.vault.sealing import KEY_BYTES, KEY_ID_BYTES, SealBroken, framed, hkdf
@@ -84,8 +85,9 @@ class DataKeys:
             anew: something new begins: looks afresh, and makes a new key for an erased tenant.
 
         Raises:
-            SealBroken: the tenant was erased, or the row was tampered with.
-            KeyServiceUnavailable, ServiceMisconfigured: the key cannot be unwrapped or made.
+            SealBroken: the tenant was erased.
+            KeyServiceUnavailable, ServiceMisconfigured: the key cannot be unwrapped or made, or nobody vouches for
+                its row.
         """
         ring = self._ring(tid, fresh=anew)
         while not ring or ring[-1].wrapped is None:
@@ -99,8 +101,8 @@ class DataKeys:
         """Return the bytes of the tenant's key called ``key_id``.
 
         Raises:
-            SealBroken: the tenant has no such key, it is destroyed, or its row was tampered with.
-            KeyServiceUnavailable, ServiceMisconfigured: the key cannot be unwrapped.
+            SealBroken: the tenant has no such key, or it is destroyed.
+            KeyServiceUnavailable, ServiceMisconfigured: the key cannot be unwrapped, or nobody vouches for its row.
         """
         for fresh in (False, True):
             for found in self._ring(tid, fresh=fresh):
@@ -148,7 +150,7 @@ class DataKeys:
             wrapped = self._key_encryption.wrap(data_key)
             if self._key_encryption.unwrap(wrapped) != data_key:
                 # The row holds the only copy there is.
-                raise SealBroken("does not unwrap after wrapping")
+                raise faults.ServiceMisconfigured("a key does not unwrap after wrapping")
             count += 1
             return {"wrapped": wrapped.value, "wrapped_with": wrapped.wrapped_with, "mac": self._mac(old)}
 
@@ -219,11 +221,13 @@ class DataKeys:
     def _plain(self, found: DataKey) -> bytes:
         if found.wrapped is None:
             raise SealBroken("key destroyed")
+        # Forged, or vouched for under a service key that this instance does not have (yet, or any more). No person can
+        # mend either, so nobody is told to sign in.
         if not any(hmac.compare_digest(found.mac, self._mac(found, by)) for by in self._mac_keys):
-            raise SealBroken("key row forged")
+            raise faults.ServiceMisconfigured("nobody vouches for a key row")
         data_key = self._unwrapped.get(found.id, found.wrapped)
         if self._id_of(found.tid, data_key) != found.id:
-            raise SealBroken("key row forged")
+            raise faults.ServiceMisconfigured("nobody vouches for a key row")
         return data_key
 
     def _id_of(self, tid: str, data_key: bytes) -> bytes:

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import faults
-from shared.storage import AlreadyThere, Changed, Row, Table, Value, key
+from shared.storage import AlreadyThere, Changed, Gone, Row, Table, Value, key
 from shared.vault.grant import Grant, looked_at, read, version_of
 from shared.vault.renewals import Renewals
 from shared.vault.sealing import SealBroken, Sealer, key_id_of
@@ -111,8 +111,10 @@ class Grants:
             old = self._table.get(key(tid), key(oid))
             if old is not None and old.get("erased") and now < old["erased"]:
                 raise faults.SignInRequired("erased meanwhile")
+            # A pause is the mailbox's, and no sign-in ends it.
+            paused = old.get("not_before") if old is not None else None
             try:
-                self._write(tid, oid, old, values)
+                self._write(tid, oid, old, {**values, "not_before": paused})
             except Changed:
                 continue
             return
@@ -144,6 +146,7 @@ class Grants:
 
         Raises:
             SignInRequired: there is no grant, or it does not open.
+            Throttled: the mailbox is paused (:meth:`pause`); ``retry_after`` is what is left, and nobody was asked.
             PersonMust: the person must sign in again; the grant is marked as ended, unless it was
                 replaced meanwhile.
             Fault: anything else that Entra or the network says; the grant stays as it is.
@@ -151,6 +154,8 @@ class Grants:
         waits_until, look = None, FIRST_LOOK
         while True:
             row = self._usable(tid, oid)
+            if (left := self._pause_left(row)) > 0:
+                raise faults.Throttled("paused", retry_after=left)
             cache = self._open(tid, oid, row)
             held = self._entra.held_token(cache, scopes)
             if held is not None and held != refused:
@@ -191,6 +196,20 @@ class Grants:
         mine = self._lease(row)
         if mine is not None:
             self._refresh(grant.tid, grant.oid, mine, cache, scopes, None)
+
+    def pause(self, tid: str, oid: str, until: datetime) -> None:
+        """Let nobody have an access token for this mailbox before ``until``: Microsoft asked us to wait.
+
+        It lies in the row that every delivery reads anyway, so it holds for all workers. Tokens, leases and the
+        renewal of a sleeping sign-in are untouched; of two pauses the longer one holds.
+        """
+
+        def pause(row: Row) -> Mapping[str, Value | None] | None:
+            longer = row.get("not_before") is None or row["not_before"] < until
+            return {"not_before": until} if longer and not row.get("erased") else None
+
+        with suppress(Gone):
+            self._table.change(key(tid), key(oid), pause)
 
     def end(self, grant: Grant, reason: type[faults.PersonMust]) -> None:
         """End this sign-in for a reason of ours; its tokens go at once. A newer sign-in stays."""
@@ -370,6 +389,11 @@ class Grants:
 
     def _leased(self, row: Row) -> bool:
         return row.get("lease") is not None and self._clock() < row["lease_until"]
+
+    def _pause_left(self, row: Row) -> float:
+        """Return how many seconds are left of a pause."""
+        until = row.get("not_before")
+        return 0.0 if until is None else float((until - self._clock()).total_seconds())
 
     def _usable(self, tid: str, oid: str) -> Row:
         row = self._table.get(key(tid), key(oid))

@@ -68,7 +68,11 @@ class KeepAlive:
         for due in list(self._renewals.due(AT_MOST)):
             if self._clock() >= until or troubles >= TROUBLES:
                 break
-            grant = self._grants.get(due.tid, due.oid)
+            try:
+                grant = self._grants.get(due.tid, due.oid)
+            except (KeyError, TypeError, ValueError) as error:
+                log.error("a grant in tenant %s cannot be read: %s", due.tid, type(error).__name__)  # noqa: TRY400
+                continue
             if grant is None or grant.due != due.place:
                 self._renewals.clear(due)
                 continue
@@ -85,6 +89,8 @@ class KeepAlive:
                 troubles += TROUBLES if isinstance(error, faults.Throttled) else isinstance(error, faults.Passing)
             else:
                 troubles = 0
+        if count >= AT_MOST:
+            log.warning("renewals fill their run: %d, and more may be due", count)
         return count
 
     def _look_after(self, grant: Grant) -> None:

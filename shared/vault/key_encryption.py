@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.vault.sealing import SealBroken
+from shared import faults
 
 LOCAL = "local:"
 
@@ -41,8 +41,8 @@ class KeyEncryption(Protocol):
         """Return the data key.
 
         Raises:
-            SealBroken: these bytes were not wrapped with that key, or it is none of ours.
-            KeyServiceUnavailable, ServiceMisconfigured: the keeper does not answer, or refuses.
+            KeyServiceUnavailable: the keeper does not answer.
+            ServiceMisconfigured: the keeper refuses, the bytes are damaged, or the key is none that this instance has.
         """
 
 
@@ -71,14 +71,14 @@ class KeyFile:
         """Unwrap with whichever key of the file it was wrapped with.
 
         Raises:
-            SealBroken: the key is not in the file, or the bytes are damaged.
+            ServiceMisconfigured: the key is not in the file, or the bytes are damaged.
         """
         from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
         key = self._keys.get(wrapped.wrapped_with)
         if key is None:
-            raise SealBroken("unknown key-encryption key")
+            raise faults.ServiceMisconfigured("unknown key-encryption key")
         try:
             return aes_key_unwrap(key, wrapped.value)
         except InvalidUnwrap as error:
-            raise SealBroken("wrapped key damaged") from error
+            raise faults.ServiceMisconfigured("wrapped key damaged") from error

@@ -17,7 +17,6 @@ import requests
 from shared import faults
 from shared.outbound import OutboundSession
 from shared.vault.key_encryption import WrappedKey
-from shared.vault.sealing import SealBroken
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import OAEP
@@ -65,7 +64,7 @@ class KeyVault:
     def unwrap(self, wrapped: WrappedKey) -> bytes:
         """Let Key Vault unwrap, with the version that wrapped."""
         if not self._ours.fullmatch(wrapped.wrapped_with):
-            raise SealBroken("unknown key-encryption key")
+            raise faults.ServiceMisconfigured("unknown key-encryption key")
         body = {"alg": ALGORITHM, "value": base64.urlsafe_b64encode(wrapped.value).rstrip(b"=").decode()}
         return _bytes(self._ask("POST", f"{wrapped.wrapped_with}/unwrapkey", body)["value"])
 
@@ -105,7 +104,7 @@ class KeyVault:
                 f"key vault: status {answer.status_code}", retry_after=int(wait) if wait.isdigit() else RETRY_SECONDS
             )
         if answer.status_code == _BAD_REQUEST and body is not None:
-            raise SealBroken("wrapped key damaged")
+            raise faults.ServiceMisconfigured("wrapped key damaged")
         # 401, 403 (no role, key disabled or expired, network rules), 404: somebody's decision, not an outage.
         raise faults.ServiceMisconfigured(f"key vault: status {answer.status_code}")
 

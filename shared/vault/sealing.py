@@ -64,7 +64,7 @@ class Sealer:
         Raises:
             ValueError: it is larger than :data:`LARGEST_PLAINTEXT`.
             SealBroken: the tenant was erased, and nothing new has begun since.
-            KeyServiceUnavailable, ServiceMisconfigured: the tenant's key cannot be had.
+            KeyServiceUnavailable, ServiceMisconfigured: the tenant's key cannot be had now.
         """
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -83,7 +83,7 @@ class Sealer:
 
         Raises:
             SealBroken: truncated, unknown version, unknown key, key destroyed, another place, or damaged.
-            KeyServiceUnavailable, ServiceMisconfigured: the tenant's key cannot be had.
+            KeyServiceUnavailable, ServiceMisconfigured: the tenant's key cannot be had now.
         """
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM

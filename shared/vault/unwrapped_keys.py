@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 from shared import faults
 from shared.vault.key_encryption import KeyEncryption, WrappedKey
-from shared.vault.sealing import SealBroken
 
 FRESH = timedelta(hours=1)
 """A key is unwrapped again after this long: at most one call per key, process and hour (threat R36)."""
@@ -50,9 +49,8 @@ class UnwrappedKeys:
         """Return the data key called ``key_id``, which lies wrapped as ``wrapped``.
 
         Raises:
-            SealBroken: it does not unwrap.
             KeyServiceUnavailable: nobody can be asked, and the key is not held, or for longer than a day.
-            ServiceMisconfigured: whoever keeps the key refuses; it is then forgotten here, too.
+            ServiceMisconfigured: whoever keeps the key refuses, or it does not unwrap; it is then forgotten here, too.
         """
         with self._lock:
             held = self._held.setdefault(key_id, _Held())
@@ -84,6 +82,3 @@ class UnwrappedKeys:
             # A key that was switched off must not live on in a cache for a day.
             held.key, held.fault = None, fault
             log.error("a data key may not be unwrapped: %s", fault)  # noqa: TRY400  (the fault says it all)
-        except SealBroken:
-            held.key = None
-            raise

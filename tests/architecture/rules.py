@@ -26,7 +26,7 @@ VENDORS = {
     "smtplib": ("shared/mail/",),
 }
 """Each vendor's rooms; no other room, and no door, imports it."""
-COUNTERPARTS = ("local/microsoft/", "local/printer/")
+COUNTERPARTS = ("local/microsoft/", "local/printer/", "clients/")
 HTTP_VERBS = {"get", "post", "put", "patch", "delete", "head", "options", "request"}
 BUILT_AT_IMPORT = re.compile(
     r"(Client|Session|ClientApplication|Credential|from_connection_string|FastAPI|Starlette|AsgiFunctionApp|Services)$"
@@ -135,8 +135,9 @@ def vendors_out_of_place(module: Module) -> Iterator[str]:
 def counterparts_that_share(module: Module) -> Iterator[str]:
     """A stand-in for the other side that shares code with what it is to judge."""
     if module.is_in(*COUNTERPARTS):
+        theirs = {"shared", "functions", "local"} if module.is_in("clients/") else {"shared", "functions"}
         for line, name in imports(module.tree):
-            if name.split(".")[0] in {"shared", "functions"}:
+            if name.split(".")[0] in theirs:
                 yield f"line {line}: {name}"
 
 
@@ -259,6 +260,7 @@ RULES = (
     Rule("doors import no vendor", vendors_out_of_place, "functions/x.py", "from azure.storage import blob"),
     Rule("the cipher stays in the vault", vendors_out_of_place, "shared/scans/x.py", "from cryptography import x509"),
     Rule("counterparts share no code", counterparts_that_share, "local/printer/x.py", "from shared.scans import kinds"),
+    Rule("a device maker gets no code of ours", counterparts_that_share, "clients/x.py", "from local.printer import x"),
     Rule("every call has a timeout", calls_without_timeout, "shared/x.py", "requests.get('https://x')"),
     Rule("a session's too", calls_without_timeout, "shared/x.py", "class A:\n    def f(s): s._session.post('x')"),
     Rule("SMTP too", calls_without_timeout, "shared/mail/x.py", "import smtplib\ns = smtplib.SMTP('x', 587)"),

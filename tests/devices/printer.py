@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from shared.devices import Device
 from shared.services import Services
 
+CONTOSO = "11111111-1111-4111-8111-111111111111"
 GONE = object()
 """As the value of a claim or header: leave it out."""
 COORDINATE_BYTES = 32
@@ -87,15 +88,16 @@ class Printer:
     def enrol(self, ticket: str | None = None, **changes: Any) -> Device:
         """Enrol, with a fresh ticket of Contoso's office where none is given."""
         asked = {
-            "ticket": ticket or self.rooms.tickets.issue("11111111-1111-4111-8111-111111111111", "office", "2nd floor"),
+            "ticket": ticket or self.rooms.tickets.issue(CONTOSO, "office", "2nd floor"),
             "jwk": self.jwk,
             "proof": self.proof(),
             "model": "Virtual",
             "serial": "S1",
             "name": "Printer 2F",
             "locale": "",
+            "address": "203.0.113.7",
         }
-        device = self.rooms.devices.enrol(**{**asked, **changes})
+        device = self.rooms.enrolments.enrol(**{**asked, **changes})
         self.id = device.id
         return device
 
@@ -117,6 +119,36 @@ class Printer:
         """Return a client assertion; changes as in ``proof``."""
         how = {name: changes.pop(name) for name in ("algorithm", "key") if name in changes}
         return self.sign(self.claims(**changes), {"typ": "client-authentication+jwt", **(headers or {})}, **how)
+
+    def token(self) -> str:
+        """Return an access token, asked for honestly."""
+        return self.rooms.tokens.give(request_of(self.assertion())).value
+
+    def rollover(self, new: "Printer", *, old_key: Any = None, new_key: Any = None, **changes: Any) -> dict[str, Any]:
+        """Return what announces ``new``'s key as this device's next one; changes are to both proofs' claims."""
+        claims = {"nonce": self.rooms.nonces.make(), "aud": self.audience, "sub": self.id, "jkt": new.thumbprint}
+        headers = {"typ": changes.pop("typ", "key-rollover+jwt")}
+        claims |= changes
+        return {
+            "jwk": new.jwk,
+            "old_proof": self.sign(claims, headers, key=old_key),
+            "new_proof": new.sign(claims, headers, key=new_key),
+        }
+
+    def dpop(
+        self, method: str, path: str, *, token: str = "", headers: Mapping[str, Any] | None = None, **changes: Any
+    ) -> str:
+        """Return a DPoP proof for a request; changes as in ``proof``."""
+        how = {name: changes.pop(name) for name in ("algorithm", "key") if name in changes}
+        claims = {
+            "htm": method,
+            "htu": f"{self.audience}{path}",
+            "iat": 1,  # a printer's clock may say anything
+            "jti": str(uuid.uuid4()),
+            "nonce": self.rooms.nonces.make(),
+            "ath": base64url(hashlib.sha256(token.encode()).digest()) if token else GONE,
+        }
+        return self.sign({**claims, **changes}, {"typ": "dpop+jwt", "jwk": self.jwk, **(headers or {})}, **how)
 
 
 def request_of(assertion: str) -> dict[str, str]:

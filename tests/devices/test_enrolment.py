@@ -8,9 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from shared.faults import ProofInvalid, TicketInvalid
+from shared.faults import NotFound, ProofInvalid, TicketInvalid
 from shared.services import Services
-from shared.storage import Gone
 from tests.devices.printer import GONE, Printer, by_hand, jwk_of
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
@@ -132,7 +131,7 @@ def test_a_revoked_printer_does_not_come_back_by_its_old_ticket(rooms: Services,
     """What an administrator shut out needs a new ticket; then it is a new device (D10, D15)."""
     ticket = rooms.tickets.issue(CONTOSO, "office", "", count=5)
     first = printer.enrol(ticket)
-    rooms.devices.revoke(first.id)
+    rooms.devices.revoke(CONTOSO, first.id)
     with pytest.raises(TicketInvalid):
         printer.enrol(ticket)
     assert rooms.devices.get(first.id) == replace(first, status="revoked")
@@ -143,7 +142,37 @@ def test_revoking_twice_is_fine_and_revoking_nobody_is_said(rooms: Services, pri
     """The second press changes nothing; of an unknown device it is said that there is none."""
     device = printer.enrol()
     for _ in range(2):
-        rooms.devices.revoke(device.id)
+        rooms.devices.revoke(CONTOSO, device.id)
     assert rooms.devices.get(device.id) == replace(device, status="revoked")
-    with pytest.raises(Gone):
-        rooms.devices.revoke("00000000-0000-0000-0000-000000000001")
+    with pytest.raises(NotFound):
+        rooms.devices.revoke(CONTOSO, "00000000-0000-0000-0000-000000000001")
+
+
+def test_an_enrolment_that_was_cut_off_is_taken_up_again(rooms: Services, printer: Printer) -> None:
+    """D02, D13: killed after the ticket was used, or after the indexes were written: the same request ends it."""
+    ticket = rooms.tickets.issue(CONTOSO, "office", "")
+    rooms.tickets.use(rooms.tickets.find(ticket, printer.thumbprint, ""), printer.thumbprint)
+    enrolled = printer.enrol(ticket)
+    assert [device.id for device in rooms.devices.of(CONTOSO)] == [enrolled.id]
+    rooms.storage.table("devices").delete(enrolled.id, "device")
+    assert list(rooms.devices.of(CONTOSO)) == [], "an index alone is no device"
+    assert printer.enrol(ticket).id == enrolled.id
+    assert [device.id for device in rooms.devices.of(CONTOSO)] == [enrolled.id]
+
+
+def test_a_successor_that_was_cut_off_replaces_when_it_asks_again(rooms: Services, printer: Printer) -> None:
+    """D15: killed after it was written, before the old one was revoked: its lost answer asked for again revokes it."""
+    ticket = rooms.tickets.issue(CONTOSO, "office", "", replaces=True)
+    old = Printer(rooms).enrol()
+    printer.enrol(ticket)
+    rooms.storage.table("devices").change(old.id, "device", lambda _: {"status": "active"})
+    printer.enrol(ticket)
+    assert rooms.devices.owned(CONTOSO, old.id).status == "revoked"
+
+
+def test_devices_come_in_pages(rooms: Services) -> None:
+    """A console shows a page at a time; none is missing, none is there twice."""
+    ids = sorted(Printer(rooms).enrol().id for _ in range(5))
+    first = [device.id for device in rooms.devices.of(CONTOSO, limit=2)]
+    rest = [device.id for device in rooms.devices.of(CONTOSO, after=first[-1])]
+    assert first + rest == ids

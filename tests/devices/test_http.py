@@ -9,7 +9,7 @@ import requests
 
 from local import app as local_app
 from shared.services import Services
-from tests.devices.printer import Printer, base64url, request_of
+from tests.devices.printer import CONTOSO, Printer, base64url, request_of
 from tests.devices.test_assertions import INVALID
 
 CERTIFICATE = base64.b64encode(b"a certificate of somebody's").decode()
@@ -19,7 +19,7 @@ BASIC = "Basic " + base64.b64encode(b"client:secret").decode()
 @pytest.fixture(scope="module")
 def api(settled: Services) -> Iterator[str]:
     """The device API's address."""
-    with local_app.running(settled, poll=None) as port:
+    with local_app.running(settled, queue=False) as port:
         yield f"http://127.0.0.1:{port}/api/v1"
 
 
@@ -38,7 +38,7 @@ def ask(api: str, form: Any, **headers: str) -> requests.Response:
 
 def bearer(printer: Printer) -> str:
     """The Authorization header of an honest device."""
-    return f"Bearer {printer.rooms.tokens.give(request_of(printer.assertion()))}"
+    return f"Bearer {printer.rooms.tokens.give(request_of(printer.assertion())).value}"
 
 
 def enrolment(printer: Printer, **changes: Any) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def test_a_revoked_device_hears_it_at_its_next_request(api: str, enrolled: Print
     """The token it holds is worth nothing from then on (D10)."""
     headers = {"Authorization": bearer(enrolled)}
     assert requests.get(f"{api}/device", headers=headers, timeout=10).status_code == 200
-    enrolled.rooms.devices.revoke(enrolled.id)
+    enrolled.rooms.devices.revoke(CONTOSO, enrolled.id)
     assert requests.get(f"{api}/device", headers=headers, timeout=10).status_code == 401
 
 

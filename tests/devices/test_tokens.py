@@ -12,7 +12,7 @@ import pytest
 from shared import faults
 from shared.services import Services
 from tests.devices.conftest import Build
-from tests.devices.printer import Printer, base64url, by_hand, request_of
+from tests.devices.printer import CONTOSO, Printer, base64url, by_hand, request_of
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def enrolled(settled: Services) -> Printer:
 
 def token_of(printer: Printer) -> str:
     """An honest token."""
-    return printer.rooms.tokens.give(request_of(printer.assertion()))
+    return printer.rooms.tokens.give(request_of(printer.assertion())).value
 
 
 def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -42,7 +42,7 @@ def test_a_token_says_what_rfc_9068_asks(enrolled: Printer) -> None:
     assert claims["aud"] == f"{enrolled.audience}/api/v1"
     assert claims["sub"] == enrolled.id
     assert claims["exp"] - claims["iat"] == 600
-    assert claims.keys() == {"iss", "aud", "sub", "tid", "iat", "exp"}
+    assert claims.keys() == {"iss", "aud", "sub", "client_id", "jti", "tid", "iat", "exp", "key"}
 
 
 def signed_by_us(printer: Printer, header: dict[str, Any], claims: dict[str, Any]) -> str:
@@ -151,7 +151,7 @@ def test_a_revoked_device_is_shut_out_at_once_everywhere(
     elsewhere = build(connection, clock)
     token = token_of(printer)
     assert elsewhere.tokens.device(f"Bearer {token}").id == printer.id
-    rooms.devices.revoke(printer.id)
+    rooms.devices.revoke(CONTOSO, printer.id)
     for instance in (elsewhere, rooms, build(connection, clock)):
         with pytest.raises(faults.DeviceTokenInvalid):
             instance.tokens.device(f"Bearer {token}")

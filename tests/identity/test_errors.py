@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared import faults
 from shared.identity.errors import classify
 
-OWN = [50012, 50013, 500133, 700027, 7000215, 7000222, 7000218, 700025, 70021, 700229]
+OWN = [50012, 50013, 500133, 700027, 7000215, 7000222, 7000218, 700025, 70021, 700211, 700212, 700213, 700229]
 
 
 def answer(error: str, *numbers: int, **more: Any) -> dict[str, Any]:
@@ -23,6 +23,9 @@ def answer(error: str, *numbers: int, **more: Any) -> dict[str, Any]:
         # The person signs in again.
         ([70008, 700082, 70043, 70044], "invalid_grant", faults.SignInExpired),
         ([50173, 70000, 50132, 50133, 50085, 50089, 54005], "invalid_grant", faults.SignInRevoked),
+        ([50085, 700084, 50014, 700005], "invalid_grant", faults.SignInRevoked),
+        ([530036, 50056, 50064, 50126, 700020], "invalid_grant", faults.InteractionRequired),
+        ([50140, 50199, 50134], "interaction_required", faults.InteractionRequired),
         ([50072, 50074, 50076, 50078, 50079, 50158], "interaction_required", faults.InteractionRequired),
         ([50076, 50079, 50055, 50144, 50125, 50135], "invalid_grant", faults.InteractionRequired),
         ([50058, 160021, 50197], "login_required", faults.InteractionRequired),
@@ -32,27 +35,37 @@ def answer(error: str, *numbers: int, **more: Any) -> dict[str, Any]:
         ([500208], "invalid_request", faults.PersonalAccountNotAllowed),
         ([65004], "access_denied", faults.SignInDeclined),
         # The administrator must act.
-        ([53000, 53001, 53002, 53003, 53004, 530036, 50005], "invalid_grant", faults.BlockedByPolicy),
+        ([53000, 53001, 53002, 53003, 53004, 53010, 53011, 50005], "invalid_grant", faults.BlockedByPolicy),
         ([53003, 53000, 50097, 50131], "interaction_required", faults.BlockedByPolicy),
         ([530032, 530034, 530035, 500021, 500022, 500212, 500213], "access_denied", faults.BlockedByPolicy),
-        ([50057, 500341, 50034, 51004], "invalid_grant", faults.AccountDisabled),
+        ([50002, 50129, 50155, 50187, 54000, 135010, 135011, 1000031], "invalid_grant", faults.BlockedByPolicy),
+        ([1000031], "unauthorized_client", faults.BlockedByPolicy),
+        ([50057, 500341, 50034, 51004, 50053], "invalid_grant", faults.AccountDisabled),
         ([50105], "invalid_grant", faults.NotAssigned),
         ([50105], "interaction_required", faults.NotAssigned),
         ([65001], "invalid_grant", faults.ConsentWithdrawn),
         ([65001], "consent_required", faults.ConsentWithdrawn),
         ([700016, 7000112, 70001], "unauthorized_client", faults.ConsentWithdrawn),
         ([650052], "invalid_client", faults.ConsentWithdrawn),
+        ([650054], "invalid_resource", faults.ConsentWithdrawn),
         ([90093, 90094, 90095, 90099], "access_denied", faults.ConsentWithdrawn),
         # It passes.
         ([90033, 90006, 90012, 90055], "temporarily_unavailable", faults.MicrosoftUnavailable),
-        ([50033, 90024, 90090, 90091, 70012, 80001, 80014], "invalid_grant", faults.MicrosoftUnavailable),
+        ([50033, 90024, 90090, 90091, 70012], "invalid_grant", faults.MicrosoftUnavailable),
+        ([80001, 80002, 80005, 80012, 80014], "invalid_grant", faults.MicrosoftUnavailable),
+        ([50087, 50088, 50196], "invalid_grant", faults.MicrosoftUnavailable),
         # We must act.
         (OWN, "invalid_client", faults.OwnCredentialRefused),
         (OWN, "invalid_grant", faults.OwnCredentialRefused),
         (OWN, "unauthorized_client", faults.OwnCredentialRefused),
-        ([700021, 700023, 700024, 500112], "invalid_client", faults.OwnCredentialRefused),
+        ([700021, 700023, 700024, 500112, 70002], "invalid_client", faults.OwnCredentialRefused),
+        ([90036, 90092], "invalid_grant", faults.ServiceMisconfigured),
         ([65005, 650056, 650057, 500011], "invalid_resource", faults.ServiceMisconfigured),
-        ([50011, 900144, 90014, 90023, 9002332, 50059], "invalid_request", faults.ServiceMisconfigured),
+        ([50011, 500113, 900144, 90014, 90023, 9002332, 50059], "invalid_request", faults.ServiceMisconfigured),
+        ([50049, 50128, 90019, 50194, 90008, 9002313, 90013, 900561], "invalid_request", faults.ServiceMisconfigured),
+        ([90130, 9001023, 90124, 501481, 50147, 501491], "invalid_request", faults.ServiceMisconfigured),
+        ([70005, 70007, 700054, 7000114], "unsupported_response_type", faults.ServiceMisconfigured),
+        ([700022], "invalid_scope", faults.ServiceMisconfigured),
         ([70011, 28002], "invalid_scope", faults.ServiceMisconfigured),
         ([70003], "unsupported_grant_type", faults.ServiceMisconfigured),
         ([90002], "invalid_tenant", faults.ServiceMisconfigured),
@@ -73,6 +86,13 @@ def test_every_code_that_matters_has_its_fault(numbers: list[int], error: str, l
         ("invalid_grant", "bad_token", faults.SignInRevoked),
         ("invalid_grant", "token_expired", faults.SignInExpired),
         ("invalid_grant", "consent_required", faults.ConsentWithdrawn),
+        ("invalid_grant", "protection_policy_required", faults.BlockedByPolicy),
+        ("interaction_required", "device_authentication_failed", faults.BlockedByPolicy),
+        ("invalid_grant", "user_password_expired", faults.InteractionRequired),
+        ("invalid_grant", "client_mismatch", faults.SignInRevoked),
+        ("interaction_required", "basic_action", faults.InteractionRequired),
+        ("interaction_required", "additional_action", faults.InteractionRequired),
+        ("interaction_required", "message_only", faults.InteractionRequired),
         ("consent_required", "", faults.ConsentWithdrawn),
         ("interaction_required", "", faults.InteractionRequired),
         ("login_required", "", faults.InteractionRequired),
@@ -96,6 +116,7 @@ def test_an_unknown_number_falls_back_to_its_class(error: str, suberror: str, le
     assert type(classify(told)) is leaf
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(OWN),
     st.lists(st.sampled_from([65001, 53003, 50057, 70008, 90033, 50076, 65004, 50020, 50105]), max_size=4),
@@ -108,6 +129,7 @@ def test_our_own_bad_credential_is_never_the_persons(own: int, others: list[int]
     assert not isinstance(fault, faults.PersonMust)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(["error", "suberror", "classification", "error_codes", "error_description"]),
@@ -117,6 +139,12 @@ def test_our_own_bad_credential_is_never_the_persons(own: int, others: list[int]
 def test_any_answer_has_a_class(told: dict[str, Any]) -> None:
     """G04: nonsense in an error answer becomes a fault, not an exception of ours."""
     assert isinstance(classify(told), faults.Fault)
+
+
+def test_a_loop_rests() -> None:
+    """R25: whom Entra finds asking in a loop asks again after five minutes, and no sooner."""
+    fault = classify(answer("invalid_grant", 50196))
+    assert (type(fault), fault.retry_after) == (faults.MicrosoftUnavailable, 300)
 
 
 def test_the_note_holds_no_text_of_microsofts() -> None:

@@ -11,10 +11,10 @@ import jwt
 import pytest
 import requests
 
-from shared.devices import Tokens
 from shared.faults import BY_REASON
 
 CANARY = "canary7f3a"
+CONTOSO = "11111111-1111-4111-8111-111111111111"
 MEMBERS = {"type", "title", "status", "detail", "reason", "who", "remedy", "reference"}
 WEB = ("/", "/healthz", "/readyz", "/s", "/s/x", "/consent", "/consent/callback", "/consent/x", "/auth/callback",
        "/auth/finish", "/assets/x", "/api/docs", "/favicon.ico", "/console", "/nothing")  # fmt: skip
@@ -38,7 +38,7 @@ def ask(world: Any, method: str, path: str, **given: Any) -> requests.Response:
 
 def token_of(printer: Any) -> dict[str, str]:
     """The printer's own header."""
-    return {"Authorization": f"Bearer {printer._connection._bearer()}"}
+    return {"Authorization": f"Bearer {printer.connection.tokens.token()[0]}"}
 
 
 def problem(answer: requests.Response, *statuses: int) -> dict[str, Any]:
@@ -68,14 +68,10 @@ def filled(path: str, value: str) -> str:
 def test_without_a_good_token_nobody_comes_in(world: Any) -> None:
     """D10, D17, A10: no token, junk, a forged one, another audience, an expired one: 401 at every route."""
     printer = world.printer()
-    good = printer._connection._bearer()
+    good = printer.connection.tokens.token()[0]
     claims = jwt.decode(good, options={"verify_signature": False})
     header = jwt.get_unverified_header(good)
-    settings = world.rooms.settings
-    key = Tokens(
-        world.rooms.devices, world.rooms.storage.table("assertions"), world.rooms.nonces, settings.public_url,
-        settings.service_key, world.clock,
-    )._key  # fmt: skip
+    key = world.rooms.tokens._key
 
     def signed(with_key: Any = key, algorithm: str = "HS256", **changes: Any) -> str:
         changed = {name: value for name, value in {**claims, **changes}.items() if value is not None}
@@ -110,10 +106,10 @@ def test_an_expired_token_is_361_and_a_removed_printer_is_out_at_once(world: Any
     for method, path in guarded:
         body = problem(ask(world, method, filled(path, str(uuid.uuid4())), headers=headers, json={}), 401)
         assert (body["reason"], body["code"]) == ("device_token_expired", 361)
-    printer._connection.forget_token()
+    printer.connection.tokens.forget()
     headers = token_of(printer)
     assert ask(world, "GET", "/api/v1/device", headers=headers).status_code == 200
-    world.rooms.devices.revoke(printer.enrolment.device_id)
+    world.rooms.devices.revoke(CONTOSO, printer.enrolment.device_id)
     for method, path in guarded:
         body = problem(ask(world, method, filled(path, str(uuid.uuid4())), headers=headers, json={}), 401)
         assert body["reason"] == "device_token_invalid"

@@ -19,10 +19,11 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, ViewportSize, expect, sync_playwright
 
 from local.chromium import launch_options
-from local.printer.device import Device
 from local.printer.panel import Panel
 from local.printer.registry import USERS
-from tests.local.wire_device_api import served
+from shared.organisations import RANGES
+from tests.clients.wire import served
+from to_my_email import Client
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -99,7 +100,7 @@ class Office:
 
     world: Any
     browser: Browser
-    device: Device
+    device: Client
     panel_url: str
     eyes: Eyes
     closing: ExitStack
@@ -139,7 +140,7 @@ class Office:
 @pytest.fixture
 def office(world: Any, browser: Browser, tmp_path: Path) -> Iterator[Office]:
     """An office; afterwards nothing must have gone wrong on any screen of it."""
-    device = Device(world.url, tmp_path / "panel")
+    device = Client(world.url, tmp_path / "panel")
     app = Panel(device, USERS, lambda: datetime.now(UTC)).app()
     with ExitStack() as closing:
         panel_url = closing.enter_context(served(app))
@@ -319,6 +320,52 @@ def test_the_keyboard_alone_is_enough(office: Office) -> None:
     press(panel, "Start")
     office.deliver()
     soon(panel.get_by_role("heading", name="It is in your mailbox"))
+
+
+def test_the_own_page_by_the_keyboard_alone(office: Office) -> None:
+    """I04: sign in, look, leave, come back, end it: Tab and Enter do all of it, and a late press is told so."""
+    office.world.consent()
+    office.world.rooms.organisations.consented(
+        CONTOSO,
+        name="Contoso",
+        consented_range=RANGES["send"],
+        proven_by="admin",
+        oid=office.world.cloud.account("contoso/adele").oid,
+    )
+    page = office.window(PHONE)
+
+    def come() -> None:
+        page.goto(f"{office.world.url}/me")
+        press(page, "Sign in with Microsoft")
+        adele = page.locator("#account-contoso-adele, #pick-contoso-adele").first
+        soon(adele)
+        adele.focus()
+        page.keyboard.press("Enter")
+        soon(page.get_by_text("Agreed for the organisation"))
+
+    come()
+    look(page, "70-me")
+    press(page, "Leave this page")
+    soon(page.get_by_role("button", name="Sign in with Microsoft"))
+    come()
+    reach(page, "end")
+    page.keyboard.press("Enter")
+    soon(page.get_by_role("heading", name="End it and delete your data?"))
+    look(page, "71-me-end")
+    office.world.clock.advance(minutes=16)
+    press(page, "End and delete")
+    soon(page.get_by_role("alert"))
+    expect(page.get_by_role("alert")).to_contain_text("Nothing has been ended or deleted")
+    look(page, "72-me-too-late")
+    office.eyes.wrong.clear()  # Chromium tells every 403 on its console
+    come()
+    reach(page, "end")
+    page.keyboard.press("Enter")
+    soon(page.get_by_role("button", name="End and delete"))
+    reach(page, "End and delete")
+    page.keyboard.press("Enter")
+    soon(page.get_by_role("heading", name="It has ended, and your data are deleted"))
+    look(page, "73-me-ended")
 
 
 def reach(page: Page, wanted: str) -> None:

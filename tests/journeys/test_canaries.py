@@ -20,7 +20,8 @@ def secrets_of(world: Any, printer: Any) -> set[str]:
     state = world.cloud.state
     settings = world.rooms.settings
     keys = {settings.data_storage.partition("AccountKey=")[2].partition(";")[0], settings.client_certificate[64:128]}
-    return {*state.access_tokens, *state.refresh_tokens, *state.codes, printer._connection._token, *keys} - {""}
+    token, _ = printer.connection.tokens.token()
+    return {*state.access_tokens, *state.refresh_tokens, *state.codes, token, *keys} - {""}
 
 
 def scan(world: Any, printer: Any) -> Any:
@@ -106,7 +107,7 @@ def test_no_canary_gets_out(world: Any, caplog: pytest.LogCaptureFixture) -> Non
         ("POST", "/auth/callback", {"data": {"code": TITLE, "state": FILE}}),
         ("GET", f"/consent/callback?tenant={CONTOSO}&error_description={TITLE}", {}),
     ):
-        headers = {"Authorization": f"Bearer {printer._connection._bearer()}"}
+        headers = {"Authorization": f"Bearer {printer.connection.tokens.token()[0]}"}
         bodies.append(requests.request(method, f"{world.url}{path}", headers=headers, timeout=10, **given).text)
     world.rooms.delivery.deliver(f"{ADDRESS}/{TITLE}")
     world.rooms.sweep.give_up(f"{ADDRESS}/{TITLE}")

@@ -188,7 +188,7 @@ def test_a_scan_for_somebody_who_never_signed_in_is_370_before_it_is_taken(world
 
 def bearer(printer: Any, **more: str) -> dict[str, str]:
     """Headers of a request of the printer's."""
-    return {"Authorization": f"Bearer {printer._connection._bearer()}", **more}
+    return {"Authorization": f"Bearer {printer.connection.tokens.token()[0]}", **more}
 
 
 def test_a_long_poll_answers_when_something_changes(world: Any) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from local.microsoft.directory import Account
 from local.person import Page
-from local.printer.device import Device
 from tests.leaks import assert_nothing_leaked, found_in, logged, secrets_of
 from tests.scans.conftest import CONTOSO, pin
+from to_my_email import Api
 
 ADELE = "contoso/adele"
 NEEDS = '{"access_token": {"acrs": {"essential": true, "value": "c1"}}}'
@@ -25,7 +25,7 @@ class Office:
     """The world with Adele signed in at a printer, a while ago. ``told`` is what the panel and the browser saw."""
 
     world: Any
-    printer: Device
+    printer: Api
     told: list[str] = field(default_factory=list)
 
     def sign_in(self) -> Page:
@@ -106,6 +106,7 @@ PERSON = {
         lambda office: office.world.cloud.revoke_refresh_tokens(ADELE), 370, "sign_in_revoked", "user"
     ),
     "another factor": End(entra(50076), 370, "interaction_required", "user"),
+    "password expired": End(entra(50055), 370, "interaction_required", "user"),
     "factor to be registered": End(entra(50079), 370, "interaction_required", "user"),
     "idle for 91 days": End(lambda office: office.world.clock.advance(days=91), 361, "sign_in_expired", "user"),
     "sign-in frequency": End(entra(70043), 361, "sign_in_expired", "user"),
@@ -119,6 +120,7 @@ ADMINISTRATOR = {
     "disabled": End(account(disabled=True), 370, "account_disabled", "admin", account(disabled=False)),
     "deleted": End(account(deleted=True), 370, "account_disabled", "admin", account(deleted=False)),
     "Conditional Access": End(account(blocked=True), 370, "blocked_by_policy", "admin", account(blocked=False)),
+    "locked": End(entra(50053), 370, "account_disabled", "admin"),
     "device state": End(entra(53000), 370, "blocked_by_policy", "admin"),
     "not assigned": End(entra(50105), 370, "not_assigned", "admin"),
 }

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from functions.people_command import run
-from local.printer.problem import Problem
 from shared import faults
 from shared.scans import Job, Manifest
 from shared.scans.jobs import due_row
 from tests.journeys.test_me import end, open_page
 from tests.leftovers import found
+from to_my_email import Error
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 FABRIKAM = "22222222-2222-4222-8222-222222222222"
@@ -89,7 +89,7 @@ def printer(world: Any) -> Any:
 
 def printer_id(printer: Any) -> str:
     """The printer's id at the service."""
-    return str(printer._connection.device_id)
+    return printer.enrolment.device_id
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_first_login_that_waits_for_its_ok_is_over(world: Any, printer: Any, o
     begun = printer.sign_ins.start({"user": {"id": USER, "email": ADDRESS, "name": NAME}})
     world.person().walk(begun.verification_uri_complete, "contoso/adele")
     by_himself(world, oid)
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(Error) as refused:
         printer.sign_ins.confirm(begun.id)
     assert refused.value.status == 404
     assert printer.user(USER).status == "sign_in_required"

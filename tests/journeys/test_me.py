@@ -13,11 +13,14 @@ from functions.me_session import COOKIE
 from local.person import Page, Person
 from shared import faults
 from shared.privacy import Session, SessionInvalid
+from shared.services import Services
 from tests.leftovers import everything
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 FABRIKAM = "22222222-2222-4222-8222-222222222222"
 MANY_PAGES = 6
+OID = "33333333-3333-4333-8333-333333333333"
+LONGEST_SHOWN = 120
 
 
 def open_page(world: Any, account: str = "contoso/adele", person: Person | None = None) -> Person:
@@ -138,6 +141,23 @@ def test_an_organisation_that_never_consented_may_look(world: Any) -> None:
     assert "You are not signed in at any printer" in person.page.text
 
 
+def test_who_is_nowhere_is_offered_no_end(world: Any) -> None:
+    """Where nothing is stored there is nothing to end; the page says that he is signed in nowhere, and can be left."""
+    person = open_page(world, "fabrikam/ben")
+    assert "end" not in person.page.links
+    assert person.page.button("sign-out")
+
+
+def test_who_consented_sees_it_and_may_end_it(world: Any) -> None:
+    """I04: an administrator whose account proved the consent finds that on his page, and there alone; then it goes."""
+    world.consent()
+    person = open_page(world, "contoso/admin")
+    assert "Agreed for the organisation contoso.example" in person.page.text
+    assert "Agreed for the organisation" not in open_page(world).page.text
+    end(person)
+    assert "Agreed for the organisation" not in open_page(world, "contoso/admin", person).page.text
+
+
 def test_a_personal_account_gets_a_clear_page(world: Any) -> None:
     """A13: the sign-in ends on our page, which says why, and no session is made."""
     person = open_page(world, "personal/pat")
@@ -209,14 +229,29 @@ def test_a_forged_or_old_cookie_opens_nothing(world: Any, printer: Any) -> None:
     for name, forged in forgeries(value).items():
         assert "Signed in since" not in get(world, "/me", forged).text, name
         answer = post(world, "/me/end", forged)
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/me"), name
+        assert answer.status_code == 403, name
+        assert "Nothing has been ended or deleted" in answer.text, name
     world.clock.advance(minutes=14)
     assert "Signed in since" in get(world, "/me", value).text
     world.clock.advance(minutes=1, seconds=1)
     assert "Signed in since" not in get(world, "/me", value).text
-    assert post(world, "/me/end", value).status_code == 303
     assert get(world, "/me/end", value).headers["Location"] == "/me"
+    late = post(world, "/me/end", value)
+    assert late.status_code == 403
+    assert "Nothing has been ended or deleted" in late.text
     assert printer.user("adele").status == "ready"
+
+
+@pytest.mark.parametrize("letter", ["a", "я", "😀", "\ud800", '"', "\\"])
+def test_a_long_name_opens_the_page_too(rooms: Services, letter: str) -> None:
+    """A09: whatever letters the longest name has, the cookie is small enough for a browser, and opens the page."""
+    long = letter * LONGEST_SHOWN
+    session = Session(CONTOSO, OID, long, long, rooms.clock().replace(microsecond=0) + timedelta(minutes=5))
+    value = rooms.sessions.write(session)
+    assert len(value) < 2048
+    read = rooms.sessions.read(value)
+    shown = long if letter != "\ud800" else "?" * LONGEST_SHOWN
+    assert (read.tid, read.oid, read.name, read.username) == (CONTOSO, OID, shown, shown)
 
 
 def test_the_cookie_of_one_service_opens_no_other(world: Any) -> None:

@@ -40,9 +40,10 @@ def test_keys_have_the_shape_the_settings_ask_for(tmp_path: Path) -> None:
 
 def test_addresses_follow_the_ports(tmp_path: Path) -> None:
     """Another port is another address everywhere it stands; app and Microsoft stay different sites."""
-    environment = app_environment(tmp_path, Ports(app=1, microsoft=2, table=3))
+    environment = app_environment(tmp_path, Ports(app=1, microsoft=2, table=3, smtp=4, outlook_smtp=5))
     assert environment["PUBLIC_URL"] == "http://127.0.0.1:1"
     assert environment["AUTHORITY_URL"] == environment["GRAPH_URL"] == "https://localhost:2"
+    assert (environment["SMTP_HOST"], environment["OUTLOOK_SMTP_HOST"]) == ("localhost:4", "localhost:5")
     assert "TableEndpoint=http://127.0.0.1:3/" in environment["DataStorage"]
 
 

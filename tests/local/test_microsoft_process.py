@@ -81,8 +81,12 @@ def test_trust_is_given_by_environment(tmp_path: Path) -> None:
     assert environment == {"PATH": "/bin", "REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle}
 
 
+def _ports(port: int) -> list[str]:
+    return [text for option in ("--port", "--smtp-port", "--outlook-smtp-port") for text in (option, str(port))]
+
+
 def _started(run_dir: Path, port: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "local.microsoft", "--port", str(port), "--run-dir", str(run_dir)]
+    command = [sys.executable, "-m", "local.microsoft", *_ports(port), "--run-dir", str(run_dir)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

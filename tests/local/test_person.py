@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from local.person import LostError, Person, read
-from tests.local.wire_device_api import served
+from tests.clients.wire import served
 
 SIGN_IN = """<title>Sign in</title><form method="post" action="/-/sign-in"><input type="hidden" name="flow" value="7">
 <input name="username"><button id="sign-in">Sign in</button></form><form method="post" action="/-/sign-in">

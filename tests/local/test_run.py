@@ -227,3 +227,11 @@ def test_azurites_ports_follow_the_first() -> None:
     assert (ports.blob, ports.queue, ports.table) == (20000, 20001, 20002)
     with pytest.raises(NotAPortError, match="AZURITE_PORT"):
         Ports.chosen({"AZURITE_PORT": "65534"})
+
+
+def test_the_mail_servers_ports_follow_each_other() -> None:
+    """SMTP_PORT moves both, and leaves room for the second."""
+    ports = Ports.chosen({"SMTP_PORT": "20000"})
+    assert (ports.smtp, ports.outlook_smtp) == (20000, 20001)
+    with pytest.raises(NotAPortError, match="SMTP_PORT"):
+        Ports.chosen({"SMTP_PORT": "65535"})

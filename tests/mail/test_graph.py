@@ -4,7 +4,9 @@ import base64
 import hashlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,15 +19,17 @@ from local.microsoft.cloud import Cloud
 from local.microsoft.server import running
 from local.tls import Tls
 from shared import faults
-from shared.mail import Graph, Mailbox, Message, TokenRejected
+from shared.mail import Document, Draft, Graph, GraphSend, Mailbox, Message, Sender, TokenRejected
+from shared.mail.graph.body import body_of
 from shared.mail.graph.client import REQUEST_LIMIT
 from shared.mail.graph.refusals import LONGEST_WAIT
+from shared.outbound import IDLE_SECONDS
+from tests.mail.conftest import ACCOUNT, TOKEN, Bytes, allow
 from tests.mail.graph_wire import GraphWire, graph_wire
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-MAILBOX = Mailbox("22222222-0000-4000-8000-000000000000", "adele@contoso.example", "adele@contoso.example")
+ADDRESS = "adele@contoso.example"
 MESSAGE = Message("33333333-0000-4000-8000-000000000000", "Lease", "text", "lease.pdf", "application/pdf")
-TOKEN = "token-canary"
 
 
 @pytest.fixture
@@ -43,7 +47,12 @@ def graph(wire: GraphWire) -> Graph:
 
 def send(graph: Graph, message: Message = MESSAGE, document: bytes = b"%PDF-") -> None:
     """Send one mail."""
-    graph.send(TOKEN, MAILBOX, message, document)
+    deliver(graph, Bytes(document), message)
+
+
+def deliver(graph: Graph, document: Document | None, message: Message = MESSAGE, address: str = ADDRESS) -> None:
+    """Send one mail by the transport."""
+    GraphSend(graph).send(TOKEN, Sender("oid", address), message, document, Draft("", False, lambda _: None))
 
 
 def refused(graph: Graph) -> faults.Fault:
@@ -290,7 +299,7 @@ def test_no_text_makes_a_recipient_or_another_field(message: Message, address: s
     """F11, E17: the request has these fields and no others, one recipient, and that is the mailbox's own address."""
     with graph_wire() as wire:
         wire.says(202)
-        Graph(wire.url, lambda: NOW).send(TOKEN, Mailbox("oid", address, "upn"), message, document)
+        deliver(Graph(wire.url, lambda: NOW), Bytes(document), message, address)
     sent = json.loads(wire.asked[0].body)
     assert sent == {
         "message": {
@@ -336,6 +345,118 @@ def test_a_large_document_arrives_as_it_is(graph: Graph, wire: GraphWire) -> Non
     assert asked.headers["content-length"] == str(len(asked.body))
     sent = base64.b64decode(json.loads(asked.body)["message"]["attachments"][0]["contentBytes"])
     assert hashlib.sha256(sent).digest() == hashlib.sha256(document).digest()
+
+
+def test_a_mail_without_a_document_has_no_attachment(graph: Graph, wire: GraphWire) -> None:
+    """A notice of ours."""
+    wire.says(202)
+    deliver(graph, None)
+    assert json.loads(wire.asked[0].body)["message"]["attachments"] == []
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 1000, 196_608, 196_609, 4_194_304])
+def test_pieces_leave_no_mark_in_the_base64(graph: Graph, wire: GraphWire, piece: int) -> None:
+    """Wherever the document is cut, the base64 is that of the whole."""
+    wire.says(202)
+    content = bytes(range(251)) * (3 if piece < 10 else 4000)
+    deliver(graph, Bytes(content, piece=piece))
+    [asked] = wire.asked
+    assert json.loads(asked.body)["message"]["attachments"][0]["contentBytes"] == base64.b64encode(content).decode()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=400), st.integers(1, 60), TEXT)
+def test_the_length_is_said_before_and_kept(content: bytes, piece: int, text: str) -> None:
+    """R51: exactly as many bytes as announced, each time it is read."""
+    body = body_of({"text": text, "attachment": {"contentBytes": ""}}, Bytes(content, piece=piece))
+    first, again = b"".join(body), b"".join(body)
+    assert len(body) == len(first)
+    assert first == again
+    assert json.loads(first) == {"text": text, "attachment": {"contentBytes": base64.b64encode(content).decode()}}
+
+
+@pytest.mark.parametrize("size", [5, 3_000_000])
+def test_a_document_that_is_not_the_accepted_one_never_leaves_whole(size: int, tls: Tls) -> None:
+    """R50: the last bytes are held back, the request breaks off, its connection is not used again; nothing is sent."""
+    cloud = Cloud(clock=lambda: NOW)
+    allow(cloud)
+    with running(cloud, tls) as url:
+        graph = Graph(url, lambda: NOW)
+        deliver(graph, Bytes(b"%PDF-"), address="adele.vance@contoso.example")
+        for wrong in (
+            Bytes(bytes(size), sha256="0" * 64),
+            Bytes(bytes(size), size=size - 1),
+            Bytes(bytes(size), size=size + 1),
+        ):
+            with pytest.raises(faults.DocumentMismatch):
+                deliver(graph, wrong, address="adele.vance@contoso.example")
+        deliver(graph, Bytes(b"%PDF-2"), address="adele.vance@contoso.example")
+    assert [mail.attachments[0].content for mail in cloud.mailboxes.inbox(ACCOUNT)] == [b"%PDF-", b"%PDF-2"]
+
+
+def test_a_document_longer_than_announced_does_not_run_on(graph: Graph, wire: GraphWire) -> None:
+    """R50: what is too much would be taken for the rest of the request, and for the beginning of another."""
+    wire.says(202)
+    with pytest.raises(faults.DocumentMismatch):
+        deliver(graph, Bytes(bytes(1_000_000), size=10, piece=1_000_000))
+    deliver(graph, None)
+    assert len(wire.asked[0].body) < int(wire.asked[0].headers["content-length"])
+
+
+def test_a_store_that_fails_while_it_is_read_has_sent_nothing(graph: Graph, wire: GraphWire) -> None:
+    """R45: the fault of the document's store is what is told, and not one of the mail service."""
+
+    class Failing(Bytes):
+        def chunks(self) -> Iterator[bytes]:
+            yield b"%PDF"
+            raise faults.StorageUnavailable("gone away")
+
+    wire.says(202)
+    with pytest.raises(faults.StorageUnavailable):
+        deliver(graph, Failing(bytes(1000)))
+
+
+def test_a_connection_that_has_been_idle_is_not_used_again() -> None:
+    """R43: a network that forgot it would swallow the whole mail, and nobody would know whether it was sent."""
+    connections, now = 0, [NOW]
+
+    def serve(listening: socket.socket) -> None:
+        nonlocal connections
+        with suppress(OSError):
+            while True:
+                connection = listening.accept()[0]
+                connections += 1
+                threading.Thread(target=answer, args=[connection], daemon=True).start()
+
+    def answer(connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream:
+            while line := stream.readline():
+                length = 0
+                while line.strip():
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.partition(b":")[2])
+                    line = stream.readline()
+                stream.read(length)
+                connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=[listening], daemon=True)
+        thread.start()
+        graph = Graph(f"http://127.0.0.1:{listening.getsockname()[1]}", lambda: now[0])
+        for seconds, expected in ((0, 1), (IDLE_SECONDS, 1), (IDLE_SECONDS + 1, 2), (0, 2)):
+            now[0] += timedelta(seconds=seconds)
+            send(graph)
+            assert connections == expected
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def test_what_the_mailbox_does_not_take_is_said_with_its_size(graph: Graph, wire: GraphWire) -> None:
+    """F12: the refused size is there for whoever remembers it, and the limit for whoever reads it."""
+    wire.says(413, error("ErrorMessageSizeExceeded"))
+    with pytest.raises(faults.TooLarge) as met:
+        send(graph, document=bytes(1000))
+    assert met.value.params == {"limit": 999, "refused": 1000}
 
 
 def test_every_call_has_a_time_limit(graph: Graph) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shared import faults
 from shared.faults import Action
-from shared.mail import Mailbox, Message
+from shared.mail import Transports
 from tests.scans.conftest import CONTOSO
 
 
@@ -26,21 +26,25 @@ class Refusing:
 
 
 class Pausing:
-    """The real Graph, after something else has happened: before it sends, or between its answer and the record."""
+    """A way out: the real one, after something else has happened; before it sends, or between answer and record."""
 
-    def __init__(self, graph: Any, *, before: Any = None, after: Any = None) -> None:
-        self._graph, self._before, self._after = graph, before, after
+    def __init__(self, transports: Transports, *, before: Any = None, after: Any = None) -> None:
+        self._transports, self._before, self._after = transports, before, after
 
-    def me(self, token: str) -> Mailbox:
+    def choose(self, *given: Any) -> "Pausing":
+        """Be chosen."""
+        self._transport = self._transports.choose(*given)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
         """As the real one."""
-        found: Mailbox = self._graph.me(token)
-        return found
+        return getattr(self._transport, name)
 
-    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes) -> None:
+    def send(self, *given: Any) -> None:
         """Pause around it."""
         if self._before:
             self._before()
-        self._graph.send(token, mailbox, message, document)
+        self._transport.send(*given)
         if self._after:
             self._after()
 
@@ -71,7 +75,7 @@ def test_a_bug_of_ours_after_the_hand_over_is_an_open_outcome(office: Any) -> No
     def broken() -> None:
         raise KeyError("x")
 
-    job = office.deliver(office.accept(), office.with_(graph=Pausing(office.rooms.graph, after=broken)))
+    job = office.deliver(office.accept(), office.with_(transports=Pausing(office.rooms.transports, after=broken)))
     assert (job.state, job.reason) == ("uncertain", "outcome_unknown")
 
 
@@ -160,7 +164,7 @@ def test_while_one_holds_it_a_second_does_nothing(office: Any) -> None:
         office.clock.advance(seconds=80)
         assert office.deliver(job).attempts == 1
 
-    assert office.deliver(job, office.with_(graph=Pausing(office.rooms.graph, before=second))).state == "sent"
+    assert office.deliver(job, office.with_(transports=Pausing(office.rooms.transports, before=second))).state == "sent"
     assert len(office.mails()) == 1
 
 
@@ -188,9 +192,9 @@ def test_a_delivery_that_dies_after_the_hand_over_is_never_repeated(office: Any,
     def die() -> None:
         raise Dies
 
-    graph = Pausing(office.rooms.graph, after=die) if sent else Pausing(office.rooms.graph, before=die)
+    transports = Pausing(office.rooms.transports, after=die) if sent else Pausing(office.rooms.transports, before=die)
     with pytest.raises(Dies):
-        office.deliver(job, office.with_(graph=graph))
+        office.deliver(job, office.with_(transports=transports))
     office.recover()
     assert (office.job(job).state, office.job(job).reason) == ("uncertain", "outcome_unknown")
     office.deliver(job)
@@ -206,7 +210,7 @@ def test_a_paused_delivery_that_wakes_may_still_say_that_it_was_sent(office: Any
         office.clock.advance(minutes=5)
         assert office.deliver(job).state == "uncertain"
 
-    assert office.deliver(job, office.with_(graph=Pausing(office.rooms.graph, after=sleep))).state == "sent"
+    assert office.deliver(job, office.with_(transports=Pausing(office.rooms.transports, after=sleep))).state == "sent"
     assert len(office.mails()) == 1
     assert office.documents() == office.due() == []
 

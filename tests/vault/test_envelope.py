@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from shared import faults
 from shared.storage import Storage
-from shared.vault.sealing import LARGEST_PLAINTEXT, SERVICE, SealBroken, key_id_of
+from shared.vault.sealing import LARGEST_PLAINTEXT, SERVICE, SealBroken, Sealer, key_id_of
 from tests.vault.processes import ALPHA, BETA, PLACE, Process, start
 
 PLACES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), max_size=6).map(tuple)
@@ -90,8 +91,11 @@ def test_parts_of_a_place_do_not_run_together(process: Process) -> None:
 def test_stages_do_not_mix(storage: Storage, clock: Any) -> None:
     """What one environment sealed another one does not open, though it has every key (G10)."""
     sealed = start(storage, clock).seal("token")
-    with pytest.raises(SealBroken):
-        start(storage, clock, environment="production").open(sealed)
+    elsewhere = start(storage, clock, environment="production")
+    with pytest.raises(faults.ServiceMisconfigured, match="nobody vouches for a key row"):
+        elsewhere.open(sealed)
+    with pytest.raises(SealBroken, match=r"^another place$"):
+        Sealer(start(storage, clock).data_keys, "production").open(ALPHA, sealed, *PLACE)
 
 
 def test_no_byte_may_change(process: Process) -> None:

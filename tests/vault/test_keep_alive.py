@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -190,6 +191,56 @@ def test_one_broken_row_holds_nobody_up(staff: Staff, sleepers: list[Account], d
     assert staff.rooms.keep_alive.run() == 0
     assert staff.row(first)["sealed"] == damage
     assert [staff.asked(account) for account in others] == [1] * len(others)
+
+
+@pytest.mark.parametrize("damage", [{"refreshed": "canary"}, {"epoch": None}, {"ends": "canary"}])
+def test_a_row_that_says_nothing_holds_nobody_up(
+    staff: Staff, sleepers: list[Account], damage: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """G16, R31: a row whose columns are missing or of another type is passed over, and the log quotes none of it."""
+    [first, *others] = sorted(sleepers, key=lambda account: str(staff.grant(account).due))
+    table = staff.rooms.storage.table("grants")
+    row = table.get(TID, first.oid)
+    assert row
+    table.replace(row, {**row.values, **damage})
+    staff.rooms.keep_alive.run()
+    assert [staff.asked(account) for account in others] == [1] * len(others)
+    assert "canary" not in caplog.text
+    spoiled = table.get(TID, first.oid)
+    assert spoiled
+    table.replace(spoiled, {**spoiled.values, **{name: row.get(name) for name in damage}})
+    run_until_quiet(staff)
+    next_day(staff)
+    run_until_quiet(staff)
+    assert staff.asked(first) == 1
+
+
+def test_a_bug_holds_nobody_up_and_quotes_nothing(staff: Staff, caplog: pytest.LogCaptureFixture) -> None:
+    """G11, R31: an exception that is no fault may quote a token: its kind is logged, the others are looked after."""
+    people = staff.hire(3, days=20)
+    staff.clock.advance(days=7)
+    rooms = staff.rooms
+
+    def broken(grant: Grant, token: str) -> None:
+        raise RuntimeError(f"canary {grant.oid} {token}")
+
+    timer = KeepAlive(rooms.renewals, rooms.grants, rooms.organisations, broken, staff.clock)
+    assert timer.run() == len(people)
+    assert "RuntimeError" in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_a_run_ends_in_time(staff: Staff, sleepers: list[Account]) -> None:
+    """R29: a run that is slow stops taking people after 45 seconds; the next one goes on with the rest."""
+    ticks = count()
+    rooms = staff.rooms
+
+    def slow() -> datetime:
+        return staff.clock() + timedelta(seconds=15 * next(ticks))
+
+    timer = KeepAlive(rooms.renewals, rooms.grants, rooms.organisations, lambda *_: None, slow)
+    assert timer.run() == 2
+    assert rooms.keep_alive.run() == len(sleepers) - 2
 
 
 def test_who_is_gone_ends_and_the_others_stay(staff: Staff, sleepers: list[Account]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from functions.keys_command import run
+from shared import faults
 from shared.services import Services
-from shared.vault.sealing import SealBroken, key_id_of
+from shared.vault.sealing import key_id_of
 from tests.vault.processes import ALPHA, BETA
 
 ADELE = "33333333-3333-4333-8333-333333333333"
@@ -71,7 +72,7 @@ def test_a_tenant_that_fails_does_not_stop_the_others(rooms: Services, clock: An
     [row] = table.query(ALPHA)
     table.replace(row, {**row.values, "mac": bytes(32)})
     clock.advance(days=91)
-    with pytest.raises(SealBroken):
+    with pytest.raises(faults.ServiceMisconfigured):
         rooms.key_upkeep.run()
     assert states(rooms, BETA) == ["retired", "active"]
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from functions import HTTP_DOORS
 from local import app as local_app
+from local import queue_door
 from shared.storage import QUEUES
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
@@ -84,8 +86,8 @@ def test_one_machine_treats_messages_as_the_host_does(host: dict[str, Any]) -> N
     """R07, R09: base64, five tries, and the same pause after a failure."""
     queues = host["extensions"]["queues"]
     assert queues["messageEncoding"] == "base64"
-    assert queues["maxDequeueCount"] == local_app.MOST_DEQUEUES
-    assert queues["visibilityTimeout"] == f"00:00:{local_app.VISIBLE_AGAIN:02d}"
+    assert queues["maxDequeueCount"] == queue_door.rules().most_dequeues
+    assert queues["visibilityTimeout"] == f"00:00:{queue_door.rules().visible_again:02d}"
 
 
 def test_the_sweep_runs_every_minute(functions: dict[str, dict[str, Any]]) -> None:
@@ -101,8 +103,16 @@ def test_the_sweep_runs_every_minute(functions: dict[str, dict[str, Any]]) -> No
 
 
 def test_a_delivery_has_time_to_end(host: dict[str, Any]) -> None:
-    """R51: the host's limit is longer than a delivery's lease."""
-    from shared.scans.deliver import LEASE
+    """R51: the host's limit is longer than a claim, the largest document and the most patient transport take."""
+    from shared.scans.claims import LEASE
+    from shared.scans.deliver import SENDING_BY_SMTP, SLOWEST
 
     hours, minutes, seconds = map(int, host["functionTimeout"].split(":"))
-    assert hours * 3600 + minutes * 60 + seconds > LEASE.total_seconds()
+    slowest = LEASE + SENDING_BY_SMTP + timedelta(seconds=150_000_000 / SLOWEST)
+    assert timedelta(hours=hours, minutes=minutes, seconds=seconds) > slowest
+
+
+def test_an_idle_queue_is_asked_every_second(host: dict[str, Any]) -> None:
+    """A scan that finds an idle service waits no longer than that."""
+    assert host["extensions"]["queues"]["maxPollingInterval"] == "00:00:01"
+    assert queue_door.rules().longest_pause == 1

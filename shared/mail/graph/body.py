@@ -34,11 +34,12 @@ def message_fields(message: Message, sender: Sender) -> dict[str, Any]:
 
 
 def attachment_fields(message: Message) -> dict[str, Any]:
-    """Return Graph's fileAttachment resource without its bytes, which :class:`Body` puts last."""
+    """Return Graph's fileAttachment resource with an empty place for its bytes."""
     return {
         "@odata.type": "#microsoft.graph.fileAttachment",
         "name": message.attachment_name,
         "contentType": message.attachment_type,
+        "contentBytes": "",
     }
 
 

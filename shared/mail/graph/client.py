@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -43,7 +44,7 @@ class Graph:
     def __init__(self, graph_url: str, clock: Callable[[], datetime]) -> None:
         self.url = graph_url
         self.clock = clock
-        self._session = OutboundSession()
+        self._session = OutboundSession(lambda: clock().timestamp())
 
     def me(self, token: str) -> Mailbox:
         """Return whose mailbox ``token`` is for.
@@ -115,9 +116,20 @@ class Graph:
             **given,
         )
 
-    def refusal(self, answer: requests.Response, limit: int | None = None) -> faults.Fault:
+    def bare(self, method: str, url: str, **given: Any) -> requests.Response:
+        """Make one call to an address that Graph gave, which is a secret itself and takes no token.
+
+        Raises:
+            requests.RequestException: there was no answer.
+            MicrosoftUnavailable: the address is not as safe as Graph's own.
+        """
+        if urlsplit(url).scheme not in {"https", urlsplit(self.url).scheme}:
+            raise faults.MicrosoftUnavailable("address of an upload", retry_after=30)
+        return self._session.request(method, url, timeout=(CONNECT_SECONDS, SEND_SECONDS), **given)
+
+    def refusal(self, answer: requests.Response, size: int = 0) -> faults.Fault:
         """Return the fault that an answer is; see :func:`shared.mail.graph.refusals.refusal`."""
-        return refusal(answer, self.clock(), limit)
+        return refusal(answer, self.clock(), size)
 
 
 class _Held:

@@ -56,13 +56,14 @@ _WAIT: dict[type[faults.Fault], float] = {
 """Seconds to wait where Graph does not say."""
 
 
-def refusal(answer: requests.Response, now: datetime, limit: int | None = None) -> faults.Fault:
+def refusal(answer: requests.Response, now: datetime, size: int = 0) -> faults.Fault:
     """Return the fault that a refusal is.
 
     Args:
         answer: any answer that is not the one hoped for.
         now: for a Retry-After that is a date.
-        limit: bytes that might still be taken, for a refusal because of the size.
+        size: bytes of the document that was offered. A refusal because of it is a TooLarge with ``refused`` = this,
+            for who remembers it, and ``limit`` = one less, for who reads it.
 
     Raises:
         TokenRejected: 401, or a claims challenge; nothing was done.
@@ -72,9 +73,10 @@ def refusal(answer: requests.Response, now: datetime, limit: int | None = None) 
     leaf = known(answer)
     if leaf is None or answer.status_code == _THROTTLED:
         leaf = _BY_STATUS.get(answer.status_code, faults.Unexpected)
-        if answer.status_code >= requests.codes.server_error:
+        if answer.status_code >= requests.codes.server_error or answer.status_code < requests.codes.bad_request:
+            # An unexpected yes says as little as a trouble of Microsoft's own.
             leaf = faults.MicrosoftUnavailable
-    params = {} if limit is None or leaf is not faults.TooLarge else {"limit": limit}
+    params = {"limit": max(size - 1, 0), "refused": size} if leaf is faults.TooLarge else {}
     return leaf(
         f"status {answer.status_code} {' '.join(codes(answer))}".strip(),
         retry_after=retry_after(answer, now) or _WAIT.get(leaf),

@@ -36,7 +36,7 @@ class GraphSend:
 
     def send(self, token: str, sender: Sender, message: Message, document: Document | None, draft: Draft) -> None:  # noqa: ARG002
         """Send as :meth:`shared.mail.transport.Transport.send` says; ``draft`` is left alone."""
-        attachments = [] if document is None else [{**attachment_fields(message), "contentBytes": ""}]
+        attachments = [] if document is None else [attachment_fields(message)]
         fields = {"message": {**message_fields(message, sender), "attachments": attachments}}
         body = body_of(fields, document)
         if len(body) > REQUEST_LIMIT:
@@ -63,4 +63,4 @@ class GraphSend:
         if status < requests.codes.bad_request or not clear:
             # 200 although not sent and 504 although sent have both been seen: nobody knows.
             raise faults.OutcomeUnknown(f"status {status}")
-        raise self._graph.refusal(answer, limit=LARGEST_DOCUMENT)
+        raise self._graph.refusal(answer, 0 if document is None else document.size)
