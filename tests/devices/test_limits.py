@@ -79,6 +79,23 @@ def test_many_at_once_on_two_instances_pass_the_limit_by_nobody(
     assert taken == 10
 
 
+def test_who_cannot_be_counted_for_the_crowd_does_not_pass_uncounted(rooms: Services, printer: Printer) -> None:
+    """I01: where others are faster at every try, he is asked to come back in a second, and is not let by."""
+    device = printer.enrol()
+    rooms.limits.count(Use.SCANS, device)
+    table = rooms.storage.table("assertions")
+    [row] = [row for row in table.every() if row.partition.startswith("use|device|")]
+
+    def somebody_is_faster() -> Any:
+        table.change(row.partition, row.row, lambda now: {"scans": now["scans"] + 1})
+        return rooms.clock()
+
+    crowded = Limits(table, b"", somebody_is_faster, lambda _: 0)
+    with pytest.raises(TooManyRequests) as refused:
+        crowded.count(Use.SCANS, device)
+    assert refused.value.retry_after == 1
+
+
 def test_a_device_over_its_limit_slows_nobody_else(window: Any, rooms: Services, printer: Printer) -> None:  # noqa: F811
     """E06, I02: its neighbour and another person go on, and so do other things than the one it did too often."""
     device, neighbour = printer.enrol(), Printer(rooms).enrol()
