@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -108,12 +109,13 @@ class Limits:
 
     def _add(self, use: Use, partition: str, most: int) -> None:
         for attempt in range(_TRIES):
+            row = self._table.get(partition, ROW)
             now = self._clock()
             window = int(now.timestamp() // WINDOW.total_seconds())
-            row = self._table.get(partition, ROW)
             counted = dict(row.values) if row is not None and row["window"] == window else {"window": window}
             if counted.get(use, 0) >= most:
-                raise faults.TooManyRequests(use, retry_after=(window + 1) * WINDOW.total_seconds() - now.timestamp())
+                left = (window + 1) * WINDOW.total_seconds() - now.timestamp()
+                raise faults.TooManyRequests(use, retry_after=math.ceil(left))
             values = {**counted, use: counted.get(use, 0) + 1, "expires": now + 2 * WINDOW}
             try:
                 if row is None:

@@ -272,7 +272,7 @@ def test_a_query_with_a_pattern_matches_the_line(read: dict[str, File], name: st
 
 @pytest.mark.parametrize("size", ["main", "large-fleet"])
 def test_a_size_gives_what_the_template_takes(read: dict[str, File], size: str) -> None:
-    """Both parameter files fit main.bicep: every name exists, all that is needed is given, numbers are within bounds."""
+    """Both parameter files fit main.bicep: every name exists, all that is needed is there, numbers are in bounds."""
     told = json.loads((HERE / f"{size}.parameters.json").read_text("utf-8"))["parameters"]
     parameters = read["main.bicep"].parameters
     assert set(told) <= set(parameters)
