@@ -22,10 +22,10 @@ LOCATION ?= 2nd floor
 COUNT ?= 1
 WORKERS ?= 2
 
-.PHONY: help install test-install run test lint demo ticket texts pins clean
+.PHONY: help install test-install run test lint demo ticket texts pins clean package bench-cold infra-check
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed $(AZURITE) $(CATALOGUES) ## the environment in .venv, Azurite in .run/azurite (the others do it themselves)
 
@@ -53,6 +53,15 @@ texts: $(VENV)/installed ## collect the texts of the source into every language'
 	  --output-file .run/messages.pot shared functions
 	$(IN)/pybabel --quiet update --input-file .run/messages.pot --output-dir shared/texts/locale --no-fuzzy-matching --ignore-obsolete \
 	  --ignore-pot-creation-date --width 120
+
+package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill of materials; TWICE=1 proves that two builds are equal
+	@$(IN)/python -m infra.package $(if $(TWICE),--twice)
+
+bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5
+	@$(IN)/python -m bench.cold --rounds $(or $(ROUNDS),5)
+
+infra-check: .run/infra/installed ## the Bicep files against Microsoft's own models, and planted mistakes
+	@.run/infra/bin/python -m infra.models
 
 # uv resolves for every supported Python and platform at once, which pip does not.
 UV := .run/uv/bin/uv pip compile --quiet --native-tls --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header
@@ -97,6 +106,11 @@ $(VENV)/installed-test: requirements.txt local/requirements.txt tests/requiremen
 
 $(AZURITE): local/azurite/package.json local/azurite/package-lock.json | $(VENV)/installed
 	$(IN)/python -m local.azurite
+	@touch $@
+
+.run/infra/installed: infra/requirements.txt | $(IN)/python
+	@$(IN)/python -m venv .run/infra
+	@.run/infra/bin/python -m pip --disable-pip-version-check install --quiet -r infra/requirements.txt
 	@touch $@
 
 %.mo: %.po | $(VENV)/installed

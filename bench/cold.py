@@ -1,9 +1,9 @@
 """Cold start: from the spawn of Microsoft's Python worker to the first good answer, for every door.
 
-``python -m bench.cold`` measures the built package (``make package``) and, in turn with it, a FastAPI application of one
-route that stands on the same packages, in the same worker. Azurite and a throw-away set of settings are beside it, so that
-the doors do what they do in Azure. Wall time is what the host's clock says; CPU time is what all threads of the worker
-spent, and is the one to compare where the machine has other work.
+``python -m bench.cold`` measures the built package (``make package``) and, in turn with it, a FastAPI application of
+one route that stands on the same packages, in the same worker. Azurite and a throw-away set of settings are beside it,
+so that the doors do what they do in Azure. Wall time is what the host's clock says; CPU time is what all threads of the
+worker spent. The least of several rounds is compared: whatever else the machine does can only add to it.
 
 What it cannot measure is Azure's own part: finding an instance, starting the host, mounting the package.
 """
@@ -158,7 +158,14 @@ def prepare(folder: Path) -> Path:
         from infra.package import python_3_13
 
         subprocess.run([python_3_13(), "-m", "venv", WORKER], check=True, timeout=120)
-        pip = [WORKER / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip: list[str | Path] = [
+            WORKER / "bin" / "python",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+        ]
         subprocess.run([*pip, *WORKER_NEEDS], check=True, timeout=600)
     hello = folder / "hello"
     hello.mkdir()
@@ -196,15 +203,16 @@ def main() -> int:
 
 def report(times: dict[str, Times]) -> int:
     """Print medians; 1 where a door needs more CPU than the goal allows."""
-    base = statistics.median(times["hello"].cpu)
-    print("| door | wall ms (least) | CPU ms (least) | CPU, times hello | MB |\n|---|---|---|---|---|")
+    base = min(times["hello"].cpu)
+    print("| door | wall ms (least) | CPU ms (least) | least CPU, times hello | MB |\n|---|---|---|---|---|")
     worst = 0.0
     for name, measured in times.items():
         cpu = statistics.median(measured.cpu)
-        worst = max(worst, cpu / base)
+        factor = min(measured.cpu) / base
+        worst = max(worst, factor)
         print(
             f"| {name} | {statistics.median(measured.wall):.0f} ({min(measured.wall):.0f}) "
-            f"| {cpu:.0f} ({min(measured.cpu):.0f}) | {cpu / base:.2f} | {statistics.median(measured.memory):.0f} |"
+            f"| {cpu:.0f} ({min(measured.cpu):.0f}) | {factor:.2f} | {statistics.median(measured.memory):.0f} |"
         )
     print(f"The slowest door needs {worst:.2f} times a FastAPI application of one route; the goal is {GOAL}.")
     return int(worst > GOAL)

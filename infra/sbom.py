@@ -37,7 +37,7 @@ def _component(found: Distribution) -> dict[str, Any]:
         "version": found.version,
         "purl": purl,
     }
-    said = found.metadata
+    said: Any = found.metadata
     if expression := said.get("License-Expression"):
         component["licenses"] = [{"expression": expression}]
     elif (named := (said.get("License") or "").strip()) and "\n" not in named:

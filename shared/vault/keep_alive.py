@@ -89,6 +89,8 @@ class KeepAlive:
                 troubles += TROUBLES if isinstance(error, faults.Throttled) else isinstance(error, faults.Passing)
             else:
                 troubles = 0
+        if count >= AT_MOST:
+            log.warning("renewals fill their run: %d, and more may be due", count)
         return count
 
     def _look_after(self, grant: Grant) -> None:

@@ -27,7 +27,7 @@ from tests.vault.conftest import TID, Staff
 
 IDENTITY = "bbbbbbbb-0000-4000-8000-000000000002"
 PEOPLE, SCANNERS, INSTANCES = 12, 4, 2
-STEP = 4
+STEP = 3
 """Scans that end between two steps of a rotation."""
 DOCUMENT = b"%PDF-1.7 the scan"
 PRINTER = Device(str(uuid4()), TID, "office", "2nd floor", "Printer 2F", "Virtual", "S1", "en", "active", {})
@@ -211,8 +211,10 @@ def test_every_key_is_replaced_under_load(office: Office, wrapped_by: str) -> No
         office.goes_on()
         told = replace(both, former_service_key=b"")
         for _ in range(3):
-            # Instances come and go; none knows an old key any more.
+            # Instances come and go; none knows an old key any more. What waited is tried before so much time passes
+            # that it would be given up.
             office.serve_with(told)
+            office.goes_on(hours=0.2)
             office.goes_on(hours=16)
         command(Services(told, clock=staff.clock), "upkeep")
         office.goes_on()
