@@ -18,6 +18,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from shared.storage.blobs import Blobs
+from shared.storage.connections import kept
 from shared.storage.errors import AlreadyThere, Changed, Gone, speaking
 from shared.storage.keys import key
 from shared.storage.queues import Queue
@@ -82,7 +83,11 @@ class Storage:
                 from azure.data.tables import TableClient
 
                 client = TableClient.from_connection_string(
-                    self._connection, TABLES[TABLES.index(name)], retry_backoff_factor=0.2, **_PATIENCE
+                    self._connection,
+                    TABLES[TABLES.index(name)],
+                    retry_backoff_factor=0.2,
+                    transport=kept(),
+                    **_PATIENCE,
                 )
                 self._tables[name] = Table(client, self._new_id)
             return self._tables[name]
@@ -98,6 +103,7 @@ class Storage:
                     QUEUES[QUEUES.index(name)],
                     # The Functions host expects base64 (host.json, messageEncoding).
                     message_encode_policy=TextBase64EncodePolicy(),
+                    transport=kept(),
                     **_PATIENCE,
                 )
                 self._queues[name] = Queue(client)
@@ -115,6 +121,7 @@ class Storage:
                     # By default the SDK's first request asks for 32 MiB, and holds them.
                     max_single_get_size=CHUNK,
                     max_chunk_get_size=CHUNK,
+                    transport=kept(),
                     **_PATIENCE,
                 )
                 self._blobs[container] = Blobs(client)

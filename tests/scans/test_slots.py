@@ -22,7 +22,7 @@ def claimed(office: Any) -> Any:
     job = office.accept()
     office.messages()
     claims = Claims(office.rooms.jobs, office.rooms.slots, office.rooms.organisations, office.clock)
-    held, mine = claims.claim(job.device_id, job.manifest.id)
+    held, mine = claims.claim(job)
     assert mine
     return held
 
@@ -30,7 +30,7 @@ def claimed(office: Any) -> Any:
 def take(office: Any, job: Any, *, verified: bool = False, seconds: int = 90) -> tuple[str, ...]:
     """Take a slot."""
     until = office.clock() + timedelta(seconds=seconds)
-    rows: tuple[str, ...] = office.rooms.slots.take(job, COUNT, verified=verified, until=until)
+    rows: tuple[str, ...] = office.rooms.slots.take(job, COUNT, first=0, verified=verified, until=until)
     return rows
 
 
@@ -88,7 +88,7 @@ def test_no_more_than_the_mailbox_takes(office: Any) -> None:
 
     def get(number: int) -> bool:
         try:
-            rooms[number % 2].take(jobs[number], COUNT, verified=False, until=until)
+            rooms[number % 2].take(jobs[number], COUNT, first=0, verified=False, until=until)
         except AllTaken:
             return False
         return True
