@@ -273,7 +273,7 @@ def test_no_secret_is_in_what_goes_wrong(
 ) -> None:
     """G: neither error nor log holds an upload's signature, an address, a token, a title or a file's name."""
     caplog.set_level("INFO", "to_my_email")
-    wire.storage.down = True
+    wire.service.storage_url = "http://127.0.0.1:1/account"  # refused: then requests quotes the whole URL
     path = tmp_path / "salaries of 2026.pdf"
     path.write_bytes(pdf(SIZE))
     with pytest.raises(Error) as away:
