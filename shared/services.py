@@ -452,7 +452,7 @@ class Services:
         """What nobody else wakes."""
         from shared.scans import Sweep
 
-        return Sweep(self.jobs, self.storage.queue("deliveries"), self.clock)
+        return Sweep(self.jobs, self.storage.blobs("documents"), self.storage.queue("deliveries"), self.clock)
 
     @cached_property
     def pages(self) -> Pages:

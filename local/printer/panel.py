@@ -184,7 +184,7 @@ class Panel:
                 io.BytesIO(document), name=name, user=user.id, scan_id=scan_id, patience=_AT_THE_PANEL
             )
         except Temporary as fault:
-            return {**fault.as_json(), "id": scan_id, "state": "waiting", "message": ""}
+            return {**_in_our_words(fault), "id": scan_id, "state": "waiting", "message": ""}
         return job.as_json()
 
     def _job(self, request: Request) -> Response:
@@ -209,6 +209,12 @@ def _consent_request(body: dict[str, Any]) -> dict[str, Any]:
     return {"range": body["range"]} if body.get("range") else {}
 
 
+def _in_our_words(error: Error) -> dict[str, Any]:
+    """Leave the words to the page, in its language, where they are not the service's."""
+    words = {"title": "", "detail": "", "remedy": ""} if error.own else {}
+    return {**error.as_json(), **words}
+
+
 def _json(answer: Any) -> Response:
     return JSONResponse(answer.as_json())
 
@@ -221,7 +227,7 @@ def _show_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, Error)
     # Whatever the service's address answered with, the page must see a refusal.
     status = error.status if error.status >= HTTPStatus.BAD_REQUEST else HTTPStatus.BAD_GATEWAY
-    return JSONResponse(error.as_json(), status)
+    return JSONResponse(_in_our_words(error), status)
 
 
 class _PanelOnly:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -113,7 +114,8 @@ class Limits:
             row = self._table.get(partition, ROW)
             counted = dict(row.values) if row is not None and row["window"] == window else {"window": window}
             if counted.get(use, 0) >= most:
-                raise faults.TooManyRequests(use, retry_after=(window + 1) * WINDOW.total_seconds() - now.timestamp())
+                left = (window + 1) * WINDOW.total_seconds() - now.timestamp()
+                raise faults.TooManyRequests(use, retry_after=math.ceil(left))
             values = {**counted, use: counted.get(use, 0) + 1, "expires": now + 2 * WINDOW}
             try:
                 if row is None:

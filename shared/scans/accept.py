@@ -120,9 +120,7 @@ class Acceptance:
                 raise faults.WrongState(job.state)
             return {"state": "cancelled", "reason": None, "next_attempt": None}, None
 
-        job = self._jobs.change(device.id, job_id, cancel)
-        self._documents.delete(job.blob)
-        return job
+        return self._jobs.change(device.id, job_id, cancel, then=lambda job: self._documents.delete(job.blob))
 
     def _new(self, device: Device, manifest: Manifest, document: IO[bytes]) -> Job:
         """Return the job that a scan will be, or raise why it cannot be sent."""

@@ -265,12 +265,9 @@ class Delivery:
             self._deliveries.send(f"{job.device_id}/{job.manifest.id}", delay=math.ceil(pause) + 1)
 
     def _end(self, attempt: _Attempt, state: str, reason: str | None) -> None:
-        if not self._write(attempt, {"state": state, "reason": reason, "next_attempt": None}, due=None):
-            return
-        job = attempt.job
-        if state in FINAL:
-            self._documents.delete(job.blob)
-        log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
+        if self._write(attempt, {"state": state, "reason": reason, "next_attempt": None}, due=None):
+            job = attempt.job
+            log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
 
     def _write(self, attempt: _Attempt, changes: Mapping[str, Value | None], due: datetime | None) -> bool:
         """Write how this attempt went. False: the job is somebody else's by now, and so is its document."""
@@ -282,7 +279,11 @@ class Delivery:
             written = job.lease == mine.lease and job.state in {"sending", "uncertain"}
             return ({**changes, "lease_until": None}, due) if written else None
 
-        self._jobs.change(mine.device_id, mine.manifest.id, write, known=mine, forget=attempt.rows)
+        def then(job: Job) -> None:
+            if written and job.state in FINAL:
+                self._documents.delete(job.blob)
+
+        self._jobs.change(mine.device_id, mine.manifest.id, write, known=mine, then=then, forget=attempt.rows)
         if not written:
             log.warning("job %s of device %s: the lease was lost", mine.manifest.id, mine.device_id)
         return written

@@ -23,8 +23,6 @@ DUE = "due"
 HISTORY = "history"
 _LATEST = 10**15
 CURSOR = re.compile(r"[0-9]{15}\.[0-9a-f-]{36}")
-WRITES_TAKE = timedelta(minutes=10)
-"""No two writes of one change are further apart than this."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +127,7 @@ class Jobs:
         decide: Callable[[Job], Decision],
         *,
         known: Job | None = None,
+        then: Callable[[Job], None] = lambda _: None,
         forget: Sequence[str] = (),
         postpone: bool = False,
     ) -> Job:
@@ -142,6 +141,7 @@ class Jobs:
             job_id: the job.
             decide: gets the job as it is, and says what becomes of it.
             known: the job as the caller read or wrote it last: saves reading it.
+            then: gets the job as it is now. Whatever stops it, the sweep still finds the place among what is due.
             forget: further rows of the lists, deleted together with what the change leaves over.
             postpone: whether a place among what is due is moved although it is early enough.
 
@@ -173,6 +173,7 @@ class Jobs:
             )
         except Gone as error:
             raise faults.NotFound from error
+        then(_read(device_id, row))
         # The change has happened; what cannot be tidied up now is tidied up by whoever lists what is due.
         left_over = [*({old_due, *made} - {row.get("due"), ""}), *forget]
         if left_over:
@@ -191,17 +192,18 @@ class Jobs:
         more = ".".join(rows[count - 1].row.split("|")[1:]) if len(rows) > count else None
         return jobs, more
 
-    def due(self, limit: int) -> Iterator[Job]:
-        """Yield jobs that must be looked at now, the longest overdue first."""
+    def due(self, limit: int) -> Iterator[tuple[str, datetime, Job | None]]:
+        """Yield each place in the list of what is due now, since when it is there, and its job; the earliest first.
+
+        A job whose ``due`` is another place has left this one over, or is about to name it.
+        """
         now = key(DUE, _moment(self._clock()), "~")
         for row in list(self._table.query(LISTS, after=key(DUE, ""), before=now, limit=limit)):
-            job = self.get(row["device"], row["job"])
-            if job is not None and row.row == job.due:
-                yield job
-            elif self._clock() - row["made"] > WRITES_TAKE:
-                # Left over from a change that was cut off between its two writes. A younger one may
-                # belong to a change that is under way at this moment.
-                self._table.delete(LISTS, row.row)
+            yield row.row, row["made"], self.get(row["device"], row["job"])
+
+    def forget_due(self, place: str) -> None:
+        """Delete a place in the list of what is due that was left over."""
+        self._table.delete(LISTS, place)
 
     def _make_due(self, device_id: str, job_id: str, due: datetime) -> str:
         row = due_row(device_id, job_id, due)

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from shared import faults
-from shared.scans.jobs import RESTING, Decision, Job, Jobs
-from shared.storage import Queue
+from shared.scans.jobs import FINAL, RESTING, Decision, Job, Jobs
+from shared.storage import Blobs, Queue
 
 MARGIN = timedelta(seconds=60)
 """So long the sweep leaves the queue to bring what it should."""
 LOOKED_AT_AGAIN = timedelta(minutes=2)
 """After it was woken."""
+WRITES_TAKE = timedelta(minutes=10)
+"""No two writes of one change are further apart than this."""
 AT_MOST = 500
 """Jobs that one run looks at."""
 
@@ -26,19 +28,24 @@ class Sweep:
 
     Args:
         jobs: the rows.
+        documents: the container with the bytes.
         deliveries: the queue.
         clock: the time now.
     """
 
-    def __init__(self, jobs: Jobs, deliveries: Queue, clock: Callable[[], datetime]) -> None:
+    def __init__(self, jobs: Jobs, documents: Blobs, deliveries: Queue, clock: Callable[[], datetime]) -> None:
         self._jobs = jobs
+        self._documents = documents
         self._deliveries = deliveries
         self._clock = clock
 
     def run(self) -> int:
         """Wake every job that is due and made no progress; returns how many. What it costs grows with what is due."""
         count = 0
-        for job in self._jobs.due(AT_MOST):
+        for place, made, job in self._jobs.due(AT_MOST):
+            if job is None or job.due != place:
+                self._clear(place, made, job)
+                continue
             woken = False
 
             def postpone(job: Job) -> Decision:
@@ -72,6 +79,13 @@ class Sweep:
             return
         if job is not None and job.state not in RESTING:
             log.error("job %s of device %s poisoned the queue in state %s", job_id, device_id, job.state)
+
+    def _clear(self, place: str, made: datetime, job: Job | None) -> None:
+        """Finish what was cut off between two writes. A younger one may be under way at this moment."""
+        if self._clock() - made > WRITES_TAKE:
+            if job is not None and job.state in FINAL:
+                self._documents.delete(job.blob)
+            self._jobs.forget_due(place)
 
     def _later(self, job: Job) -> datetime | None:
         """Return when to look again at a job that is not to be woken yet: it is worked on, or waits for its time."""

@@ -146,3 +146,33 @@ def test_revoking_twice_is_fine_and_revoking_nobody_is_said(rooms: Services, pri
     assert rooms.devices.get(device.id) == replace(device, status="revoked")
     with pytest.raises(NotFound):
         rooms.devices.revoke(CONTOSO, "00000000-0000-0000-0000-000000000001")
+
+
+def test_an_enrolment_that_was_cut_off_is_taken_up_again(rooms: Services, printer: Printer) -> None:
+    """D02, D13: killed after the ticket was used, or after the indexes were written: the same request ends it."""
+    ticket = rooms.tickets.issue(CONTOSO, "office", "")
+    rooms.tickets.use(rooms.tickets.find(ticket, printer.thumbprint, ""), printer.thumbprint)
+    enrolled = printer.enrol(ticket)
+    assert [device.id for device in rooms.devices.of(CONTOSO)] == [enrolled.id]
+    rooms.storage.table("devices").delete(enrolled.id, "device")
+    assert list(rooms.devices.of(CONTOSO)) == [], "an index alone is no device"
+    assert printer.enrol(ticket).id == enrolled.id
+    assert [device.id for device in rooms.devices.of(CONTOSO)] == [enrolled.id]
+
+
+def test_a_successor_that_was_cut_off_replaces_when_it_asks_again(rooms: Services, printer: Printer) -> None:
+    """D15: killed after it was written, before the old one was revoked: its lost answer asked for again revokes it."""
+    ticket = rooms.tickets.issue(CONTOSO, "office", "", replaces=True)
+    old = Printer(rooms).enrol()
+    printer.enrol(ticket)
+    rooms.storage.table("devices").change(old.id, "device", lambda _: {"status": "active"})
+    printer.enrol(ticket)
+    assert rooms.devices.owned(CONTOSO, old.id).status == "revoked"
+
+
+def test_devices_come_in_pages(rooms: Services) -> None:
+    """A console shows a page at a time; none is missing, none is there twice."""
+    ids = sorted(Printer(rooms).enrol().id for _ in range(5))
+    first = [device.id for device in rooms.devices.of(CONTOSO, limit=2)]
+    rest = [device.id for device in rooms.devices.of(CONTOSO, after=first[-1])]
+    assert first + rest == ids

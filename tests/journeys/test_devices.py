@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import requests
 
+from shared.devices import Use
 from tests.devices.printer import CONTOSO, Printer, base64url, request_of
+from tests.devices.test_limits import fill
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "device-makers.md"
 BLOCK = re.compile(
@@ -240,6 +242,57 @@ def test_every_route_takes_a_bound_token_only_with_its_proof(world: Any) -> None
     again = printer.dpop("GET", "/api/v1/device", token=token, nonce=told.headers["DPoP-Nonce"])
     headers = {"Authorization": f"DPoP {token}", "DPoP": again}
     assert requests.get(f"{world.url}/api/v1/device", headers=headers, timeout=10).status_code == 200
+
+
+# ------------------------------------------------------------- limits
+
+
+def test_who_scans_or_signs_in_too_often_hears_when_to_come_again(world: Any) -> None:
+    """E06, I02: at the door of scans and of first logins: 429 with Retry-After; the neighbour is not slowed."""
+    world.consent()
+    printer, neighbour = world.printer(), world.printer()
+    world.sign_in(printer)
+    world.clock.advance(seconds=300 - world.clock().timestamp() % 300)
+    document = world.pdf()
+    printer.submit(world.manifest(document), document)
+    sign_in = {"user": {"id": "ben", "email": "ben.okoye@contoso.example"}}
+    printer.sign_ins.start(sign_in)
+    for use in (Use.SCANS, Use.SIGN_INS):
+        fill(world.rooms, use, 0, "device")
+    for call in (lambda: printer.submit(world.manifest(document), document), lambda: printer.sign_ins.start(sign_in)):
+        with pytest.raises(Exception, match="too_many_requests") as refused:
+            call()
+        assert 0 < refused.value.retry_after <= 300  # type: ignore[attr-defined]
+    assert neighbour.submit(world.manifest(document), document).state == "accepted"
+    assert neighbour.sign_ins.start(sign_in).status == "pending"
+
+
+def test_codes_are_counted_by_where_they_come_from(world: Any) -> None:
+    """B06, D01: what a caller writes into X-Forwarded-For himself gives him no second counter."""
+    world.clock.advance(seconds=300 - world.clock().timestamp() % 300)
+    code = world.rooms.tickets.issue_code(CONTOSO, "office", "", count=5)
+
+    def enrol(ticket: str, forwarded: str) -> str:
+        printer = Printer(world.rooms)
+        body = {
+            "ticket": ticket,
+            "jwk": printer.jwk,
+            "proof": printer.proof(),
+            "model": "M",
+            "serial": "S",
+            "name": "N",
+        }
+        answer = requests.post(
+            f"{world.url}/api/v1/enrolments", json=body, headers={"X-Forwarded-For": forwarded}, timeout=30
+        )
+        told = answer.json()
+        return str(told.get("reason") or told["status"])
+
+    wrong = "BBBBBBBB" if not code.startswith("B") else "CCCCCCCC"
+    heard = [enrol(wrong, f"198.51.{number}.1, 203.0.113.{number}:{40000 + number}") for number in range(22)]
+    assert heard == ["ticket_invalid"] * 20 + ["too_many_requests"] * 2
+    assert enrol(code, "198.51.100.1, 203.0.113.9:50123") == "too_many_requests"
+    assert enrol(code, "203.0.113.9, 198.51.100.1:50123") == "pending"
 
 
 # ------------------------------------------------------------- the OpenAPI document

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -151,3 +152,80 @@ def test_faults_reach_drafts_too(microsoft: Microsoft, call: Callable[..., reque
     }
     assert steps[where]().status_code == 504
     assert call("GET", f"/{draft}", headers=_IMMUTABLE).json()["isDraft"] is (where != "send")
+
+
+def test_an_upload_has_a_host_of_its_own_and_says_how_far_it_is(
+    microsoft: Microsoft, call: Callable[..., requests.Response]
+) -> None:
+    """The URL is not Graph's, and answers which range it waits for until it expires."""
+    url = _session(call, _draft(call)["id"], SMALLEST_UPLOAD).json()["uploadUrl"]
+    assert not url.startswith(microsoft.base)
+    piece = bytes(320 * 1024)
+    given = {"Content-Range": f"bytes 0-{len(piece) - 1}/{SMALLEST_UPLOAD}"}
+    assert microsoft.session.put(url, data=piece, headers=given, timeout=20).status_code == 200
+    assert microsoft.session.get(url, timeout=20).json()["nextExpectedRanges"] == [f"{len(piece)}-"]
+    microsoft.clock.advance(hours=2)
+    assert microsoft.session.get(url, timeout=20).status_code == 404
+
+
+@pytest.mark.parametrize("hides", [False, True])
+def test_sent_items_can_lag(microsoft: Microsoft, call: Callable[..., requests.Response], hides: bool) -> None:
+    """For a while the sent message still looks like a draft, and would be sent again; or is not to be seen."""
+    microsoft.cloud.mailboxes.sent_lag = timedelta(minutes=2)
+    microsoft.cloud.mailboxes.lag_hides = hides
+    draft = _draft(call, **_IMMUTABLE)["id"]
+    assert call("POST", f"/{draft}/send").status_code == 202
+    asked = f"singleValueExtendedProperties/Any(ep: ep/id eq '{_PROPERTY}' and ep/value eq 'job-1')"
+    found = call("GET", "", params={"$filter": asked}).json()["value"]
+    if hides:
+        assert found == []
+        assert call("GET", f"/{draft}", headers=_IMMUTABLE).status_code == 404
+    else:
+        assert found[0]["isDraft"] is True
+        assert call("POST", f"/{draft}/send").status_code == 202
+        assert len(microsoft.cloud.mailboxes.inbox("contoso/ben")) == 2
+    microsoft.clock.advance(minutes=3)
+    assert call("GET", f"/{draft}", headers=_IMMUTABLE).json()["isDraft"] is False
+
+
+def test_the_index_can_lag(microsoft: Microsoft, call: Callable[..., requests.Response]) -> None:
+    """A fresh draft is found by its id at once, and by its property a little later."""
+    microsoft.cloud.mailboxes.index_lag = timedelta(seconds=30)
+    draft = _draft(call, **_IMMUTABLE)["id"]
+    asked = {"$filter": f"singleValueExtendedProperties/Any(ep: ep/id eq '{_PROPERTY}' and ep/value eq 'job-1')"}
+    assert call("GET", f"/{draft}", headers=_IMMUTABLE).status_code == 200
+    assert call("GET", "", params=asked).json()["value"] == []
+    microsoft.clock.advance(seconds=30)
+    assert len(call("GET", "", params=asked).json()["value"]) == 1
+
+
+def test_a_mailbox_takes_150_megabytes_in_five_minutes(
+    microsoft: Microsoft, call: Callable[..., requests.Response]
+) -> None:
+    """Beyond that 429, with the time after which there is room again."""
+    server_limit = 150 * 1024 * 1024
+    draft = _draft(call)["id"]
+    file = {"@odata.type": "#microsoft.graph.fileAttachment", "name": "a", "contentBytes": "A" * 4_000_000}
+    answers = [call("POST", f"/{draft}/attachments", json=file) for _ in range(40)]
+    statuses = [answer.status_code for answer in answers]
+    taken = server_limit // 4_000_100
+    # The mailbox's own limit comes first for one draft; what was sent counts all the same.
+    assert 429 not in statuses[:taken]
+    assert statuses[-1] == 429
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 301
+    microsoft.clock.advance(minutes=6)
+    assert call("POST", f"/{_draft(call)['id']}/attachments", json=file).status_code == 201
+
+
+def test_attachments_are_listed_and_removed(call: Callable[..., requests.Response]) -> None:
+    """With a size that counts Exchange's own bytes, too; a sent message is no draft any more."""
+    draft = _draft(call, **_IMMUTABLE)["id"]
+    file = {"@odata.type": "#microsoft.graph.fileAttachment", "name": "a", "contentBytes": "AAAA"}
+    ids = [call("POST", f"/{draft}/attachments", json=file).json()["id"] for _ in range(2)]
+    assert call("DELETE", f"/{draft}/attachments/{ids[0]}").status_code == 204
+    assert call("DELETE", f"/{draft}/attachments/{ids[0]}").status_code == 404
+    (left,) = call("GET", f"/{draft}/attachments").json()["value"]
+    assert left["id"] == ids[1]
+    assert left["size"] > 3
+    call("POST", f"/{draft}/send")
+    assert call("POST", f"/{draft}/attachments", json=file).status_code == 400

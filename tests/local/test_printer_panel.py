@@ -187,6 +187,42 @@ def test_service_that_is_away_is_said_on_the_status_page(page: Page, service: De
     expect(page.locator(".facts")).to_contain_text("The service cannot be reached")
 
 
+def test_scan_without_a_service_waits_and_is_sent_later(page: Page, service: DeviceApi, tmp_path: Path) -> None:
+    """R56: the person is told that the scan waits, in the panel's words; the printer hands it over by itself."""
+    quick = Client(service.url, tmp_path / "printer", sleep=lambda _: None)
+    enrol(quick, TICKET)
+    service.users["adele"] = {"status": "ready", "account_hint": HINT}
+    page.locator(".tile.first").click()
+    page.get_by_role("button", name="Adele Vance").click()
+    service.refuse("POST", "scans", problem(503, "busy", retry_after=3600))
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("heading", name="It will be sent a little later")).to_be_visible()
+    assert service.documents == {}
+    (done,) = quick.resume()
+    quick.close()
+    assert done.job is not None
+    assert list(service.documents) == [done.id]
+
+
+def test_own_words_are_the_panels_language(page: Page, device: Client, service: DeviceApi, tmp_path: Path) -> None:
+    """What the printer itself refuses is said in the panel's language, with a remedy."""
+    enrol(device, TICKET)
+    service.users["adele"] = {"status": "ready", "account_hint": HINT}
+    own = tmp_path / "a.pdf"
+    own.write_text("This is no PDF.")
+    page.locator("#language").click()
+    expect(page.locator("html")).to_have_attribute("lang", "be")
+    page.locator(".tile.first").click()
+    page.get_by_role("button", name="Adele Vance").click()
+    with page.expect_file_chooser() as chooser:
+        page.locator("[name=source]").nth(1).click()
+    chooser.value.set_files(own)
+    page.locator("[data-on=start]").click()
+    expect(page.locator(".result")).to_contain_text("Такі файл адправіць нельга")
+    expect(page.locator(".result")).to_contain_text("PNG")
+    assert service.documents == {}
+
+
 def test_language_is_the_panels_and_the_services(page: Page, service: DeviceApi, device: Client) -> None:
     """Another language changes the panel's words and what the service is asked for."""
     enrol(device, TICKET)

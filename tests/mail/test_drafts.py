@@ -1,15 +1,17 @@
 """Sending by drafts: what is asked of Graph, what breaks, and that nothing is ever sent twice."""
 
 import hashlib
+import socket
 from datetime import timedelta
 
 import pytest
 
 from shared import faults
-from shared.mail import TokenRejected
+from shared.mail import Graph, TokenRejected
 from shared.mail.graph.draft import LOOK_AGAIN, SETTLES
-from shared.mail.graph.upload import RANGE, TROUBLES
+from shared.mail.graph.upload import RANGE, TROUBLES, upload
 from tests.mail.conftest import ACCOUNT, JOB, TOKEN, Bytes, Mailroom
+from tests.mail.graph_wire import graph_wire
 
 SMALL = b"%PDF-1.7 small"
 LARGE = b"%PDF-" + bytes(range(251)) * 40_000
@@ -283,16 +285,16 @@ def test_a_draft_that_vanished_after_its_sending_is_believed_unsent_late(room: M
     assert len(room.inbox()) == 1
 
 
-@pytest.mark.parametrize("content", [SMALL, LARGE])
+@pytest.mark.parametrize("content", [SMALL, LARGE, LARGE[: 2 * RANGE]])
 def test_a_document_that_is_not_the_accepted_one_is_not_sent(room: Mailroom, content: bytes) -> None:
     """R50: its last bytes never leave, no sending is asked for, and the draft is taken away."""
     with pytest.raises(faults.DocumentMismatch):
         room.attempt(Bytes(content, sha256=digest(b"another")))
     assert "send" not in room.asked()
     assert room.inbox() == []
-    if content is LARGE:
+    if content is not SMALL:
         assert room.asked_for()[-1] == "DELETE messages"
-        assert room.switchboard.count("upload") == 2  # of three
+        assert room.switchboard.count("upload") == (len(content) - 1) // RANGE  # all but the last
 
 
 @pytest.mark.parametrize("announced", [-1, 1])
@@ -301,6 +303,9 @@ def test_a_document_of_another_length_is_not_sent(room: Mailroom, announced: int
     for content in (SMALL, LARGE):
         with pytest.raises(faults.DocumentMismatch):
             room.attempt(Bytes(content, size=len(content) + announced))
+    with pytest.raises(faults.DocumentMismatch):
+        # Else the first two ranges would be a whole attachment.
+        room.attempt(Bytes(LARGE, size=2 * RANGE), id="", look=False)
     assert room.inbox() == []
 
 
@@ -379,6 +384,24 @@ def test_the_address_of_an_upload_gets_no_token_and_is_kept_nowhere(
     told = f"{met.value!r} {met.value.note} {met.value.__cause__!r} {room.words} {caplog.text}"
     assert "/-/uploads" not in told
     assert TOKEN not in told
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(faults.NoConnection) as met:
+        # What cannot be reached is quoted with its address by the libraries in between.
+        upload(
+            Graph("http://graph.invalid", room.clock),
+            f"http://127.0.0.1:{port}/secret",
+            Bytes(LARGE),
+            room.slept.append,
+        )
+    assert "secret" not in f"{met.value!r} {met.value.note} {met.value.__cause__!r} {caplog.text}"
+
+
+def test_an_upload_goes_nowhere_less_safe_than_graph(room: Mailroom) -> None:
+    """C16: the document leaves over TLS or not at all, whatever address an answer brings."""
+    with graph_wire() as wire, pytest.raises(faults.MicrosoftUnavailable):
+        room.graph.bare("PUT", f"{wire.url}/upload", data=b"document")
+    assert wire.asked == []
 
 
 @pytest.mark.parametrize(("size", "text"), [(len(BESIDE[0]), 60_000), (5_000_000, 10)])

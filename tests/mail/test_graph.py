@@ -394,6 +394,15 @@ def test_a_document_that_is_not_the_accepted_one_never_leaves_whole(size: int, t
     assert [mail.attachments[0].content for mail in cloud.mailboxes.inbox(ACCOUNT)] == [b"%PDF-", b"%PDF-2"]
 
 
+def test_a_document_longer_than_announced_does_not_run_on(graph: Graph, wire: GraphWire) -> None:
+    """R50: what is too much would be taken for the rest of the request, and for the beginning of another."""
+    wire.says(202)
+    with pytest.raises(faults.DocumentMismatch):
+        deliver(graph, Bytes(bytes(1_000_000), size=10, piece=1_000_000))
+    deliver(graph, None)
+    assert len(wire.asked[0].body) < int(wire.asked[0].headers["content-length"])
+
+
 def test_a_store_that_fails_while_it_is_read_has_sent_nothing(graph: Graph, wire: GraphWire) -> None:
     """R45: the fault of the document's store is what is told, and not one of the mail service."""
 

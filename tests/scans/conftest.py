@@ -20,6 +20,7 @@ from local.microsoft.cloud import Cloud
 from local.microsoft.keys import KeyRing
 from local.microsoft.records import Application
 from local.microsoft.server import running
+from local.microsoft.smtp_server import running as submitting
 from local.microsoft.switchboard import Switchboard
 from local.tls import Tls
 from shared import settings
@@ -30,6 +31,7 @@ from shared.services import Services
 from shared.storage import key
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
+GRANTED = ("openid", "profile", "offline_access", "Mail.Send", "User.Read", "Mail.ReadWrite", "SMTP.Send")
 DOCUMENT = b"%PDF-1.7 the scan"
 
 
@@ -168,19 +170,29 @@ def office(connection: str, tls: Tls, signing_keys: KeyRing, machine_environment
     )
     cloud = Cloud([application], clock=clock, keys=signing_keys)
     switchboard = Switchboard(cloud)
-    with running(cloud, tls, switchboard=switchboard) as url:
-        told = {**machine_environment, "DataStorage": connection, "AUTHORITY_URL": url, "GRAPH_URL": url}
+    with running(cloud, tls, switchboard=switchboard) as url, submitting(cloud, tls, switchboard) as smtp:
+        told = {
+            **machine_environment,
+            "DataStorage": connection,
+            "AUTHORITY_URL": url,
+            "GRAPH_URL": url,
+            "SMTP_HOST": smtp.exchange,
+        }
         rooms = Services(settings.read(told), clock=clock, below=lambda limit: min(jitter[0], limit - 1))
-        cloud.grant("contoso", application.client_id, ("openid", "profile", "offline_access", "Mail.Send", "User.Read"))
-        rooms.organisations.consented(
-            CONTOSO, name="Contoso", consented_range=RANGES["send"], proven_by="admin", oid="0"
-        )
+        cloud.grant("contoso", application.client_id, GRANTED)
+        consent(rooms, "send")
         pin(rooms, cloud, "adele")
         made = [
             Device(str(uuid.uuid4()), CONTOSO, "office", "2nd floor", name, "Virtual", "S1", "en", "active", {})
             for name in ("Printer 2F", "Printer 3F")
         ]
         yield Office(rooms, cloud, switchboard, clock, made[0], made[1], told, jitter)
+
+
+def consent(rooms: Services, permission_range: str) -> None:
+    """Let the administrator have chosen a range."""
+    chosen = RANGES[permission_range]
+    rooms.organisations.consented(CONTOSO, name="Contoso", consented_range=chosen, proven_by="admin", oid="0")
 
 
 def pin(rooms: Services, cloud: Cloud, user: str) -> None:

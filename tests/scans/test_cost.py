@@ -22,8 +22,8 @@ DELIVERED = [
     "GET documents/*",
     "POST $batch",
     "PUT jobs",
-    "POST $batch",
     "DELETE documents/*",
+    "POST $batch",
 ]
 
 

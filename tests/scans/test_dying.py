@@ -1,26 +1,16 @@
 """No job is forgotten when the process ends between any two writes."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from time import monotonic, sleep
 from typing import IO, Any
 
 import pytest
 
-from shared import faults
 from shared.expiry import expire
 from shared.privacy import Traces
 from shared.scans import Acceptance, Announcements, Delivery, Jobs, Slots, Sweep
 from shared.storage import Blobs, Queue, Row, Table, Value
-
-HOUSE = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 30
 
 
 class Dies(BaseException):
@@ -130,7 +120,7 @@ def mortal(office: Any, writes: int) -> Mortal:
     rooms = office.rooms
     acceptance = Acceptance(jobs, announcements, documents, queue, rooms.organisations, rooms.people, office.clock)
     delivery = office.with_(jobs=jobs, slots=slots, documents=documents, deliveries=queue)
-    return Mortal(acceptance, delivery, Sweep(jobs, queue, office.clock))
+    return Mortal(acceptance, delivery, Sweep(jobs, documents, queue, office.clock))
 
 
 def accept(office: Any, process: Mortal, job: Any) -> None:
@@ -218,53 +208,3 @@ def test_a_death_between_any_two_writes_loses_no_job(office: Any, story: Story, 
     assert not died
     expire(office.rooms.storage, datetime.now(office.clock().tzinfo).replace(year=2100))
     assert office.documents() == []
-
-
-# ---------------------------------------------------------------- kill -9
-
-DELIVER = "import sys; from shared.services import services; services().delivery.deliver(sys.argv[1])"
-
-
-def killed(office: Any, job: Any, where: str, kind: str) -> None:
-    """Deliver a job in a process of its own, and kill that while the emulated Microsoft takes its time."""
-    office.switchboard.add(where, kind, seconds=PATIENCE)
-    environment = {**office.told, **os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-c", DELIVER, f"{job.device_id}/{job.manifest.id}"], env=environment, cwd=HOUSE
-    )
-    try:
-        ends = monotonic() + PATIENCE
-        while not office.switchboard.count(where):
-            assert process.poll() is None
-            assert monotonic() < ends
-            sleep(0.05)
-        if kind.endswith("applying"):
-            while not office.mails():
-                assert monotonic() < ends
-                sleep(0.05)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    office.switchboard.remove()
-
-
-def test_killed_before_the_hand_over_it_is_sent_once(office: Any) -> None:
-    """R07: kill -9 while Graph is asked whose mailbox it is: recovered by the sweep, one mail."""
-    job = office.accept()
-    killed(office, job, "me", "slow")
-    assert office.job(job).state == "sending"
-    office.recover()
-    assert office.job(job).state == "sent"
-    assert len(office.mails()) == 1
-
-
-@pytest.mark.parametrize(("kind", "mails"), [("slow", 0), ("slow_after_applying", 1)])
-def test_killed_while_it_was_sent_it_is_uncertain_and_never_repeated(office: Any, kind: str, mails: int) -> None:
-    """R07, R43: kill -9 while sendMail is open: nobody knows, it is said so (360), and no copy is made."""
-    job = office.accept()
-    killed(office, job, "sendMail", kind)
-    office.recover()
-    found = office.job(job)
-    assert (found.state, found.reason) == ("uncertain", "outcome_unknown")
-    assert found.fault is faults.OutcomeUnknown
-    assert len(office.mails()) == mails

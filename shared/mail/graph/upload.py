@@ -81,8 +81,8 @@ def _ranges(document: Document, position: int) -> Iterator[tuple[int, bytes]]:
             place = RANGE - len(held)
             held += rest[:place]
             rest = rest[place:]
-            # A range that holds the last byte waits for the end of the document, and so for its proof.
-            if len(held) == RANGE and start + RANGE < document.size:
+            # The document holds back its last piece until it is proven, and so the range that the piece ends.
+            if len(held) == RANGE:
                 yield start, bytes(held)
                 held.clear()
                 start += RANGE

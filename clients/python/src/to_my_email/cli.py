@@ -117,11 +117,11 @@ def _device(client: Client, asked: argparse.Namespace, shown: Terminal) -> int:
         shown.value({**record.as_json(), "waiting": client.waiting()})
         return DONE
     largest = record.policy.get("largest_document")
-    shown.line(f"{record.name} ({record.model})")
+    shown.line(f"{record.name} ({record.model})" if record.model else record.name)
     shown.facts(
         {
             "Organisation": record.organisation,
-            "Consent": terminal.words(record.consent),
+            "Consent": " for ".join(filter(None, (record.consent.get("status"), record.consent.get("range")))),
             "Group": record.group,
             "Place": record.location,
             "Kinds": terminal.words(record.policy.get("kinds", [])),

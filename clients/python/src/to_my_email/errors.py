@@ -52,6 +52,8 @@ class Error(Exception):
         retry_after: seconds, or None.
         reference: by which the operator finds the request in the log; may be empty.
         errors: of a request that was not valid: the fields, as ``{field, problem}``.
+        own: whether the texts are this client's (English), and not the service's in the language asked for; a panel
+            in another language shows its own words for the reason then.
     """
 
     def __init__(self, reason: str, *, status: int = 0, **members: Any) -> None:
@@ -65,6 +67,7 @@ class Error(Exception):
         self.remedy = _text(members.get("remedy"))
         self.reference = _text(members.get("reference"))
         self.retry_after = _seconds(members.get("retry_after"))
+        self.own = True
         self.errors: list[Any] = members["errors"] if isinstance(members.get("errors"), list) else []
         super().__init__(f"{reason}: {self.title} {self.detail}".rstrip(": "))
 
@@ -182,7 +185,9 @@ def from_response(response: requests.Response) -> Error:
         return UnexpectedAnswer(response.status_code, retry_after)
     told = {name: value for name, value in members.items() if name not in {"reason", "status"}}
     told["retry_after"] = members.get("retry_after", retry_after)
-    return _kind(response.status_code, reason, told.get("code"))(reason, status=response.status_code, **told)
+    error = _kind(response.status_code, reason, told.get("code"))(reason, status=response.status_code, **told)
+    error.own = False
+    return error
 
 
 def _kind(status: int, reason: str, code: object) -> type[Error]:

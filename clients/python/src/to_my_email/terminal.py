@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -119,13 +120,9 @@ class Terminal:
             self.value({"event": "code", **{name: getattr(begun, name) for name in shown}})
             return
         if begun.verification_uri_complete and self._out.isatty() and self._can("█▀▄"):
-            import segno
-
             self.line("Scan this with your phone:")
             self.line()
-            segno.make(begun.verification_uri_complete, error="l", micro=False).terminal(
-                self._out, border=2, compact=True
-            )
+            self._qr(begun.verification_uri_complete)
             self.line()
         self.line("Open this page and enter the code:")
         self.facts({"Page": begun.verification_uri, "Code": begun.user_code, "Link": begun.verification_uri_complete})
@@ -161,6 +158,15 @@ class Terminal:
         self._err.write(f"\r{full * filled}{empty * (room - filled)}{words}\x1b[K")
         self._err.flush()
         self._drawn = True
+
+    def _qr(self, address: str) -> None:
+        """Draw a QR code, light on dark whatever the terminal's colours: not every phone reads an inverted one."""
+        import segno
+
+        drawn = io.StringIO()
+        segno.make(address, error="l", micro=False).terminal(drawn, border=4, compact=True)
+        for line in drawn.getvalue().splitlines():
+            self.line(f"\x1b[97;40m{line}\x1b[0m")
 
     def _end_bar(self) -> None:
         if self._drawn:
