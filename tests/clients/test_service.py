@@ -123,7 +123,7 @@ def bad_wire(rooms: Any, clock: Clock, microsoft: Microsoft, tls: Any, tmp_path:
     with ExitStack() as closing, failing("http://127.0.0.1:9", int(public.rpartition(":")[2])) as proxy:
         with failing("http://127.0.0.1:9") as free:
             port = free.port
-        closing.enter_context(local_app.running(rooms, port=port, poll=None))
+        closing.enter_context(local_app.running(rooms, port=port, queue=False))
         proxy.upstream = ("127.0.0.1", port)
         yield (
             World(rooms, clock, public, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing),
