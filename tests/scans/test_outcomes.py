@@ -99,7 +99,7 @@ def test_a_small_document_that_is_refused_says_nothing_of_the_others(office: Any
 
 
 def test_a_paused_delivery_leaves_the_mailbox_to_its_successor(office: Any) -> None:
-    """R18: it had begun to hand over and was stopped; its successor looked, and sent: one mail, and no draft is left."""
+    """R18: it had begun to hand over and was stopped; its successor looked, and sent: one mail, sent once."""
     consent(office.rooms, "send-verified")
     job = office.accept()
 
