@@ -308,8 +308,8 @@ def test_a_document_that_was_replaced_is_not_sent(office: Any) -> None:
 
 def test_other_bytes_with_the_right_etag_are_not_sent(office: Any) -> None:
     """R50, E18: who can write rows and documents still lacks bytes with the hash that the device gave."""
-    job = office.accept()
-    etag = office.rooms.storage.blobs("documents").put(job.blob, b"%PDF-1.7 another", 16)
+    job, other = office.accept(), b"%PDF-1.7 the scaN"
+    etag = office.rooms.storage.blobs("documents").put(job.blob, other, job.manifest.size)
     office.rooms.storage.table("jobs").change(job.device_id, f"job|{job.manifest.id}", lambda _: {"etag": etag})
     ended = office.deliver(job)
     assert (ended.state, ended.reason) == ("failed", "document_mismatch")

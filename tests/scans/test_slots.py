@@ -150,16 +150,20 @@ def test_a_clock_that_goes_five_minutes_ahead_sends_nothing_twice(office: Any) -
 
 
 def test_an_erasure_stops_what_has_not_begun_to_leave(office: Any) -> None:
-    """I04: a delivery holds the scan and has not sent a byte: cancelled, and it never sends one."""
+    """I04: a delivery has the token and the document in its hands, and not sent a byte: it never sends one."""
     job = office.accept()
 
-    class Slow:
-        def access_token(self, *given: Any) -> str:
-            token = str(office.rooms.grants.access_token(*given))
+    class Late:
+        def take(self, *given: Any, **more: Any) -> tuple[str, ...]:
             office.rooms.erasure.erase(CONTOSO, job.oid)
-            return token
+            rows: tuple[str, ...] = office.rooms.slots.take(*given, **more)
+            return rows
 
-    ended = office.deliver(job, office.with_(grants=Slow()))
+        def seize(self, lease: str) -> HandedOver | None:
+            found: HandedOver | None = office.rooms.slots.seize(lease)
+            return found
+
+    ended = office.deliver(job, office.with_(slots=Late()))
     assert (ended.state, ended.oid) == ("cancelled", "")
     assert office.mails() == []
 
