@@ -28,6 +28,7 @@ from local.environment import Ports, app_environment
 from local.microsoft.cloud import Cloud
 from local.microsoft.records import Application
 from local.microsoft.server import running
+from local.microsoft.smtp_server import running as submitting
 from local.microsoft.switchboard import Switchboard
 from local.tls import prepare
 from shared import settings
@@ -75,13 +76,13 @@ def office(directory: Path) -> Iterator[Staff]:
     cloud = Cloud([application], clock=clock)
     switchboard = Switchboard(cloud)
     process, connection = azurite.start(log=directory / "azurite.log")
-    with process, running(cloud, tls, switchboard=switchboard) as url:
+    with process, running(cloud, tls, switchboard=switchboard) as url, submitting(cloud, tls, switchboard) as smtp:
         create_all(connection)
         told = {**environment, "DataStorage": connection, "AUTHORITY_URL": url, "GRAPH_URL": url}
         rooms = Services(settings.read(told), clock=clock)
         cloud.grant("contoso", rooms.settings.client_id, GRANTED)
         rooms.organisations.consented(TID, name="Contoso", consented_range=RANGES["send"], proven_by="", oid="0")
-        yield Staff(rooms, Microsoft(cloud, switchboard, url), clock, told, directory / "log")
+        yield Staff(rooms, Microsoft(cloud, switchboard, url, smtp), clock, told, directory / "log")
 
 
 def metered(staff: Staff) -> Meter:

@@ -42,9 +42,9 @@ param maximumInstanceCount int = 40
 @maxValue(1000)
 param httpConcurrency int = 16
 
-@description('Threads of the worker: at least batchSize + newBatchThreshold of host.json (12), or deliveries queue inside the process.')
-@minValue(12)
-param threads int = 16
+@description('Threads of the worker: at least batchSize + newBatchThreshold of host.json (24), or deliveries queue inside the process.')
+@minValue(24)
+param threads int = 24
 
 @description('Instances of the HTTP doors that are always warm: a person waits at a printer. 0 saves the standing cost and makes the first scan of a quiet hour wait for a cold start.')
 @minValue(0)

@@ -61,6 +61,11 @@ def run_timer(port: int, name: str) -> bool:
 
 
 def tool_folder() -> Path:
+    """Return the folder of the stand-in.
+
+    Raises:
+        NotThereError: it is not beside the project.
+    """
     named = os.environ.get("FUNCTIONS_HOST")
     tool = Path(named) if named else HOUSE.parent / "shared" / "tools" / "functions-host"
     if not (tool / "minihost.py").is_file():
@@ -85,6 +90,6 @@ def _check(tool: Path, environment: Mapping[str, str]) -> None:
 
 
 def tool_python() -> Path:
-    """The interpreter of the environment that ``check`` makes; its rule, its variables."""
+    """Return the interpreter of the environment that ``check`` makes; its rule, its variables."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(os.environ.get("FUNCTIONS_HOST_VENV") or f"{cache}/functions-host-venv") / "bin" / "python"

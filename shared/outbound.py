@@ -8,9 +8,12 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
+KEPT = 64
+"""Idle connections for one host: more than there are threads."""
 IDLE_SECONDS = 60
 """A connection that nobody used for longer is made anew. Networks forget idle ones in silence (Azure's after four
 minutes); a mail that goes into such a one as a whole is a mail of which nobody knows what became."""
@@ -30,6 +33,8 @@ class OutboundSession(requests.Session):
         super().__init__()
         self._clock = clock
         self._used = clock()
+        # Threads that find no idle connection open one; requests would keep ten, and shake hands again for the others.
+        self.mount("https://", HTTPAdapter(pool_maxsize=KEPT))
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:

@@ -109,9 +109,9 @@ class Limits:
 
     def _add(self, use: Use, partition: str, most: int) -> None:
         for attempt in range(_TRIES):
+            row = self._table.get(partition, ROW)
             now = self._clock()
             window = int(now.timestamp() // WINDOW.total_seconds())
-            row = self._table.get(partition, ROW)
             counted = dict(row.values) if row is not None and row["window"] == window else {"window": window}
             if counted.get(use, 0) >= most:
                 left = (window + 1) * WINDOW.total_seconds() - now.timestamp()

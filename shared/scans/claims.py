@@ -42,14 +42,17 @@ class Claims:
         self._organisations = organisations
         self._clock = clock
 
-    def claim(self, device_id: str, job_id: str) -> tuple[Job, bool]:
+    def claim(self, known: Job) -> tuple[Job, bool]:
         """Return the job as it stands, and whether it is the caller's now.
+
+        Args:
+            known: the job as it was read before.
 
         Raises:
             NotFound: there is no such job.
         """
         lease = str(uuid.uuid4())
-        job = self._jobs.change(device_id, job_id, lambda job: self._decide(job, lease))
+        job = self._jobs.change(known.device_id, known.manifest.id, lambda job: self._decide(job, lease), known=known)
         return job, job.state == "sending" and job.lease == lease
 
     def _decide(self, job: Job, lease: str) -> Decision:

@@ -23,6 +23,7 @@ from shared.organisations.ranges import GRAPH, SEND_MAIL
 from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims
 from shared.scans.compose import compose
 from shared.scans.failure_notices import FailureNotices
+from shared.scans.gate import Gate
 from shared.scans.holds import Holds
 from shared.scans.jobs import FINAL, HELD, Decision, Job, Jobs
 from shared.scans.slots import AllTaken, Slots, TakenOver
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 FIRST_PAUSE = 10.0
 """Seconds before the second attempt where nobody says how long: trebled each time, up to ``LONGEST_PAUSE``."""
 STEP_BACK = 2.0
-"""Seconds at least that a job waits for a slot of its mailbox."""
+"""Seconds at least that a job waits for a slot of its mailbox, while other processes have them all."""
+NEXT_LOOK = 1.0
+"""Seconds that a message waits while this process itself sends as much to its mailbox as the mailbox takes."""
 WAKE_MARGIN = timedelta(seconds=60)
 """The sweep looks so long after the queue should have."""
 
@@ -56,6 +59,8 @@ class _Attempt:
     """A delivery that holds a job."""
 
     job: Job
+    slot: int
+    """Of its mailbox, to try first."""
     rows: tuple[str, ...] = ()
     """What says that the mail is about to leave or has left."""
     verified: bool = False
@@ -109,6 +114,7 @@ class Delivery:
         self._notices = notices
         self._clock = clock
         self._below = below
+        self._gate = Gate(below)
 
     def deliver(self, message: str) -> None:
         """Deliver the job that a queue message names. Whatever happens is written into its row.
@@ -124,16 +130,26 @@ class Delivery:
         except ValueError:
             log.warning("a queue message is no job id; dropped")
             return
-        try:
-            job, mine = self._claims.claim(device_id, job_id)
-        except faults.NotFound:
+        job = self._jobs.get(device_id, job_id)
+        if job is None:
             log.warning("queue message for unknown job %s of device %s; dropped", job_id, device_id)
             return
-        if mine:
-            self._attempt(_Attempt(job))
-        elif job.state in FINAL:
-            # Its end may have been cut off before this.
-            self._documents.delete(job.blob)
+        mailbox = job.tid, job.oid
+        slot = self._gate.enter(*mailbox)
+        if slot is None:
+            self._deliveries.send(message, delay=NEXT_LOOK)
+            return
+        try:
+            job, mine = self._claims.claim(job)
+            if mine:
+                self._attempt(_Attempt(job, slot))
+            elif job.state in FINAL:
+                # Its end may have been cut off before this.
+                self._documents.delete(job.blob)
+        except faults.NotFound:
+            log.warning("job %s of device %s is gone", job_id, device_id)
+        finally:
+            self._gate.leave(*mailbox, slot)
 
     def _attempt(self, attempt: _Attempt) -> None:
         job = attempt.job
@@ -199,7 +215,9 @@ class Delivery:
         document.begin()
         if not again:
             until = self._clock() + _longest(transport, document.size)
-            attempt.rows = self._slots.take(job, transport.slots, verified=transport.verified, until=until)
+            attempt.rows = self._slots.take(
+                job, transport.slots, first=attempt.slot, verified=transport.verified, until=until
+            )
             attempt.verified = transport.verified
         draft = Draft(job.draft, look=job.look or again, remember=lambda made: self._remember(attempt, made))
         try:

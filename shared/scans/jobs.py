@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,10 @@ CURSOR = re.compile(r"[0-9]{15}\.[0-9a-f-]{36}")
 
 WRITES_TAKE = timedelta(minutes=10)
 """No two writes of one change are further apart than this."""
+
+
+class Unreadable(Exception):
+    """A job's row lacks columns, or holds what was never written."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,16 @@ Decision = tuple[Mapping[str, Value | None], datetime | None] | None
 """The columns to change and when to look again at the latest (None: never); or None, to leave the job alone."""
 
 
+@dataclass(frozen=True)
+class Due:
+    """A place in the list of what is due. A job that names another one has left it over, or is about to name it."""
+
+    place: str
+    device_id: str
+    job_id: str
+    made: datetime
+
+
 class Jobs:
     """All jobs, in the table ``jobs`` (partition: device id).
 
@@ -117,7 +131,11 @@ class Jobs:
         self._clock = clock
 
     def get(self, device_id: str, job_id: str) -> Job | None:
-        """Return the job, or None."""
+        """Return the job, or None.
+
+        Raises:
+            Unreadable: its row is not one of ours.
+        """
         row = self._table.get(key(device_id), key("job", job_id))
         return _read(device_id, row) if row else None
 
@@ -209,14 +227,17 @@ class Jobs:
         more = ".".join(rows[count - 1].row.split("|")[1:]) if len(rows) > count else None
         return jobs, more
 
-    def due(self, limit: int) -> Iterator[tuple[str, datetime, Job | None]]:
-        """Yield each place in the list of what is due now, since when it is there, and its job; the earliest first.
-
-        A job whose ``due`` is another place has left this one over, or is about to name it.
-        """
+    def due(self, limit: int) -> list[Due]:
+        """Return the places in the list of what is due that are over now, at most ``limit``, the earliest first."""
         now = key(DUE, _moment(self._clock()), "~")
-        for row in list(self._table.query(LISTS, after=key(DUE, ""), before=now, limit=limit)):
-            yield row.row, row["made"], self.get(row["device"], row["job"])
+        rows = self._table.query(LISTS, after=key(DUE, ""), before=now, limit=limit)
+        return [Due(row.row, row["device"], row["job"], row["made"]) for row in rows]
+
+    def condemn(self, device_id: str, job_id: str) -> None:
+        """End a job whose row cannot be read: it can never be sent, and must not stand in the way of others."""
+        with suppress(Gone):
+            ended: dict[str, Value | None] = {"state": "failed", "reason": faults.Unexpected.reason, "due": None}
+            self._table.change(key(device_id), key("job", job_id), lambda _: ended)
 
     def forget_due(self, place: str) -> None:
         """Delete a place in the list of what is due that was left over."""
@@ -265,5 +286,9 @@ def written(manifest: Manifest) -> str:
 def _read(device_id: str, row: Row) -> Job:
     known = {each.name: row[each.name] for each in fields(Job) if each.name in row.values}
     optional: dict[str, Any] = {"reason": None, "next_attempt": None}
-    manifest = Manifest(**json.loads(row["manifest"]))
-    return Job(**{**optional, **known, "device_id": device_id, "manifest": manifest, "row": row})
+    try:
+        manifest = Manifest(**json.loads(row["manifest"]))
+        return Job(**{**optional, **known, "device_id": device_id, "manifest": manifest, "row": row})
+    except (KeyError, ValueError, TypeError) as error:
+        # Its text could quote what somebody scanned.
+        raise Unreadable(type(error).__name__) from None

@@ -56,12 +56,13 @@ class Slots:
         self._table = table
         self._clock = clock
 
-    def take(self, job: Job, count: int, *, verified: bool, until: datetime) -> tuple[str, ...]:
+    def take(self, job: Job, count: int, *, first: int, verified: bool, until: datetime) -> tuple[str, ...]:
         """Write down that the mail of ``job`` is about to leave, in one of ``count`` slots of its mailbox.
 
         Args:
             job: that the caller holds by its lease.
             count: most that may be under way at once for the mailbox.
+            first: the slot to begin with: whoever expects it free saves asking.
             verified: whether the mailbox can be asked what became of the mail.
             until: when the mail will have left; the slot is free then.
 
@@ -74,7 +75,7 @@ class Slots:
         """
         assert job.lease is not None
         mark = key(MARK, job.lease)
-        number = int(job.lease[:8], 16) % count
+        number = first % count
         for _ in range(TRIES):
             slot = key(SLOT, job.tid, job.oid, str(number))
             values: dict[str, Value | None] = {"lease": job.lease, "until": until, "made": self._clock()}

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from shared import faults
 from shared.scans.holds import Holds
-from shared.scans.jobs import FINAL, HELD, PARKED, RESTING, WRITES_TAKE, Decision, Job, Jobs
+from shared.scans.jobs import FINAL, HELD, PARKED, RESTING, WRITES_TAKE, Decision, Due, Job, Jobs, Unreadable
 from shared.scans.uploads import Uploads
 from shared.storage import Blobs, Queue
 
@@ -54,32 +54,39 @@ class Sweep:
     def run(self) -> int:
         """Wake every job that is due and made no progress; returns how many. What it costs grows with what is due."""
         count = 0
-        for place, made, job in self._jobs.due(AT_MOST):
-            if job is None or job.due != place:
-                self._clear(place, made, job)
-                continue
-            if job.state in PARKED | FINAL:
-                self._parked(job)
-                continue
-            woken = False
-
-            def postpone(job: Job) -> Decision:
-                nonlocal woken
-                if job.state in RESTING:
-                    woken = False
-                    return None
-                later = self._later(job)
-                woken = later is None
-                return {}, later or self._clock() + LOOKED_AT_AGAIN
-
+        for due in self._jobs.due(AT_MOST):
             try:
-                self._jobs.change(job.device_id, job.manifest.id, postpone, known=job, postpone=True)
+                count += self._look(due)
             except faults.NotFound:
                 continue
-            if woken:
-                self._deliveries.send(f"{job.device_id}/{job.manifest.id}")
-                count += 1
+            except Unreadable as error:
+                self._condemn(due.device_id, due.job_id, error)
+                self._jobs.forget_due(due.place)
         return count
+
+    def _look(self, due: Due) -> bool:
+        """Look at one place; says whether its job was woken."""
+        job, woken = self._jobs.get(due.device_id, due.job_id), False
+        if job is None or job.due != due.place:
+            self._clear(due, job)
+            return False
+        if job.state in PARKED | FINAL:
+            self._parked(job)
+            return False
+
+        def postpone(job: Job) -> Decision:
+            nonlocal woken
+            if job.state in RESTING:
+                woken = False
+                return None
+            later = self._later(job)
+            woken = later is None
+            return {}, later or self._clock() + LOOKED_AT_AGAIN
+
+        self._jobs.change(job.device_id, job.manifest.id, postpone, known=job, postpone=True)
+        if woken:
+            self._deliveries.send(f"{job.device_id}/{job.manifest.id}")
+        return woken
 
     def _parked(self, job: Job) -> None:
         """Look at what waits for a device or a person, and at what ended while it could still be uploaded."""
@@ -98,25 +105,34 @@ class Sweep:
             self._jobs.change(job.device_id, job.manifest.id, lambda now: ({}, None) if now.state in FINAL else None)
 
     def give_up(self, message: str) -> None:
-        """A message that the queue brought too often: say whose it was.
+        """A message that the queue brought too often.
 
-        The queue's counter also counts crashes of the host (threat R10), so the job is left to the sweep and
-        to its own counter and deadline.
+        A job that can never be sent, because its row cannot be read, fails. The queue's counter also counts crashes
+        of the host (threat R10), so any other job is left to the sweep and to its own counter and deadline.
         """
         device_id, _, job_id = message.partition("/")
         try:
-            job = self._jobs.get(str(uuid.UUID(device_id)), str(uuid.UUID(job_id)))
+            device_id, job_id = str(uuid.UUID(device_id)), str(uuid.UUID(job_id))
         except ValueError:
+            return
+        try:
+            job = self._jobs.get(device_id, job_id)
+        except Unreadable as error:
+            self._condemn(device_id, job_id, error)
             return
         if job is not None and job.state not in RESTING:
             log.error("job %s of device %s poisoned the queue in state %s", job_id, device_id, job.state)
 
-    def _clear(self, place: str, made: datetime, job: Job | None) -> None:
+    def _condemn(self, device_id: str, job_id: str, error: Unreadable) -> None:
+        log.error("job %s of device %s cannot be read (%s): failed", job_id, device_id, error)
+        self._jobs.condemn(device_id, job_id)
+
+    def _clear(self, due: Due, job: Job | None) -> None:
         """Finish what was cut off between two writes. A younger one may be under way at this moment."""
-        if self._clock() - made > WRITES_TAKE:
+        if self._clock() - due.made > WRITES_TAKE:
             if job is not None and job.state in FINAL:
                 self._documents.delete(job.blob)
-            self._jobs.forget_due(place)
+            self._jobs.forget_due(due.place)
 
     def _later(self, job: Job) -> datetime | None:
         """Return when to look again at a job that is not to be woken yet: it is worked on, or waits for its time."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from shared.faults import Fault
+from shared.storage.connections import kept
 from shared.storage.errors import NoToken, speaking
 
 if TYPE_CHECKING:
@@ -81,19 +82,19 @@ class ByConnectionString:
         """Make the client of a table."""
         from azure.data.tables import TableClient
 
-        return TableClient.from_connection_string(self._connection, name, **_TABLE_PATIENCE)
+        return TableClient.from_connection_string(self._connection, name, transport=kept(), **_TABLE_PATIENCE)
 
     def queue(self, name: str, **options: Any) -> QueueClient:
         """Make the client of a queue."""
         from azure.storage.queue import QueueClient
 
-        return QueueClient.from_connection_string(self._connection, name, **_BLOB_PATIENCE, **options)
+        return QueueClient.from_connection_string(self._connection, name, transport=kept(), **_BLOB_PATIENCE, **options)
 
     def container(self, name: str) -> ContainerClient:
         """Make the client of a container."""
         from azure.storage.blob import ContainerClient
 
-        return ContainerClient.from_connection_string(self._connection, name, **_CONTAINER)
+        return ContainerClient.from_connection_string(self._connection, name, transport=kept(), **_CONTAINER)
 
     def signing(self, until: datetime, now: datetime) -> dict[str, Any]:  # noqa: ARG002
         """Return the account's name and key."""
@@ -129,19 +130,23 @@ class ByIdentity:
         """Make the client of a table."""
         from azure.data.tables import TableClient
 
-        return TableClient(self._addresses.table, name, credential=self._credential, **_TABLE_PATIENCE)
+        return TableClient(
+            self._addresses.table, name, credential=self._credential, transport=kept(), **_TABLE_PATIENCE
+        )
 
     def queue(self, name: str, **options: Any) -> QueueClient:
         """Make the client of a queue."""
         from azure.storage.queue import QueueClient
 
-        return QueueClient(self._addresses.queue, name, credential=self._credential, **_BLOB_PATIENCE, **options)
+        return QueueClient(
+            self._addresses.queue, name, credential=self._credential, transport=kept(), **_BLOB_PATIENCE, **options
+        )
 
     def container(self, name: str) -> ContainerClient:
         """Make the client of a container."""
         from azure.storage.blob import ContainerClient
 
-        return ContainerClient(self._addresses.blob, name, credential=self._credential, **_CONTAINER)
+        return ContainerClient(self._addresses.blob, name, credential=self._credential, transport=kept(), **_CONTAINER)
 
     def signing(self, until: datetime, now: datetime) -> dict[str, Any]:
         """Return the account's name and a user-delegation key that outlives ``until``.

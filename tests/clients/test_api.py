@@ -194,3 +194,14 @@ def test_held_scan_is_not_waited_for(device: Client, service: DeviceApi) -> None
     )
     assert device.wait(scan).state == "held"
     assert service.count("GET", f"scans/{scan.id}") == 1
+
+
+def test_credentials_of_the_machine_are_not_sent(
+    device: Client, service: DeviceApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ``.netrc`` of the machine neither reaches the service nor displaces the device's token."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert device.about().organisation == "Contoso"

@@ -1,6 +1,7 @@
 """Scans come to the service whatever the wire does: large ones through real storage, cut, expired and lost."""
 
 import hashlib
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -150,6 +151,26 @@ def test_lost_answer_to_the_last_word_to_storage(wire: Wire, tmp_path: Path, pdf
     assert wire.storage.lost == 2
 
 
+def test_bytes_that_went_astray_are_uploaded_once_more(wire: Wire, tmp_path: Path, pdf: Pdf) -> None:
+    """A commit that finds nothing, or other bytes, has the upload begin anew, once; the second refusal is final."""
+    document = pdf(SIZE)
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(document)
+
+    def commit_says(*reasons: str) -> str:
+        scan_id = str(uuid.uuid4())
+        for reason in reasons:
+            wire.service.refuse("POST", f"scans/{scan_id}/commit", problem(409, reason))
+        return scan_id
+
+    kept = commit_says("not_uploaded")
+    assert wire.device.scan(path, user="adele", scan_id=kept).state == "accepted"
+    assert wire.service.documents[kept] == document
+    with pytest.raises(Refused, match="document_mismatch"):
+        wire.device.scan(path, user="adele", scan_id=commit_says("not_uploaded", "document_mismatch"))
+    assert wire.device.waiting() == []
+
+
 def test_blocks_that_storage_forgot_are_sent_again(wire: Wire, tmp_path: Path, pdf: Pdf) -> None:
     """Storage drops blocks after a week: what the device remembers is then wrong, and it starts over."""
     document = pdf(SIZE)
@@ -273,7 +294,7 @@ def test_no_secret_is_in_what_goes_wrong(
 ) -> None:
     """G: neither error nor log holds an upload's signature, an address, a token, a title or a file's name."""
     caplog.set_level("INFO", "to_my_email")
-    wire.storage.down = True
+    wire.service.storage_url = "http://127.0.0.1:1/account"  # refused: then requests quotes the whole URL
     path = tmp_path / "salaries of 2026.pdf"
     path.write_bytes(pdf(SIZE))
     with pytest.raises(Error) as away:

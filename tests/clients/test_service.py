@@ -11,7 +11,7 @@ from local import app as local_app
 from tests.clients.conftest import ENROLMENT
 from tests.clients.proxy import Proxy, failing
 from tests.conftest import CONTOSO, Clock, Microsoft, World
-from to_my_email import Client, DeviceRefused, Invitation, NotAvailable, Refused, SignInRequired, User
+from to_my_email import Client, DeviceRefused, Invitation, NotAvailable, Refused, User
 
 ADELE = User("adele", "adele.vance@contoso.example", "Adele Vance")
 
@@ -50,9 +50,8 @@ def sign_in(world: World, device: Client) -> None:
 def test_whole_life_of_a_device(world: World, tmp_path: Path, dpop: bool) -> None:
     """Enrol, sign in, scan, wait, history, new key: with bearer tokens, and with tokens bound to the key (RFC 9449)."""
     device = enrolled(world, dpop=dpop)
-    with pytest.raises(SignInRequired) as first:
-        device.scan(_file(tmp_path, world.pdf()), user="adele")
-    assert first.value.code == 370
+    before = device.user("adele")
+    assert (before.status, before.code) == ("sign_in_required", 370)
     sign_in(world, device)
     assert device.user("adele").status == "ready"
     job = device.scan(_file(tmp_path, world.pdf()), user="adele", title="Lease")
@@ -123,7 +122,7 @@ def bad_wire(rooms: Any, clock: Clock, microsoft: Microsoft, tls: Any, tmp_path:
     with ExitStack() as closing, failing("http://127.0.0.1:9", int(public.rpartition(":")[2])) as proxy:
         with failing("http://127.0.0.1:9") as free:
             port = free.port
-        closing.enter_context(local_app.running(rooms, port=port, poll=None))
+        closing.enter_context(local_app.running(rooms, port=port, queue=False))
         proxy.upstream = ("127.0.0.1", port)
         yield (
             World(rooms, clock, public, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing),

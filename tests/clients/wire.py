@@ -50,6 +50,7 @@ class DeviceApi:
         self.documents: dict[str, bytes] = {}
         self.ticks = 0
         self.comes = ""
+        self.code_life = 600
         self.stumble: set[str] = set()
 
     def refuse(self, method: str, path: str, response: Response) -> None:
@@ -190,7 +191,7 @@ class DeviceApi:
             "verification_uri_complete": link,
             "user_code": "BCDF-GHJK",
             "qr_svg": segno.make(link).svg_inline(),
-            "expires_in": 600,
+            "expires_in": self.code_life,
             "interval": 1,
             "message": "Open the page and type the code.",
         }

@@ -77,7 +77,7 @@ class UploadApi(DeviceApi):
             try:
                 content = blob.download_blob().readall()
             except ResourceNotFoundError:
-                return problem(410, "document_missing")
+                return problem(409, "not_uploaded")
             wanted = self.manifests[scan_id]["document"]
             if (len(content), hashlib.sha256(content).hexdigest()) != (wanted["size"], wanted["sha256"]):
                 blob.delete_blob()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.devices import Device, TokenRefused, Use
+from shared.devices import Device, Limits, TokenRefused, Use
 from shared.devices.limits import LIMITS, SHARES, WINDOW
 from shared.devices.tickets import LIFE, MOST_PRINTERS
 from shared.faults import Fault, TooManyRequests
@@ -79,6 +79,23 @@ def test_many_at_once_on_two_instances_pass_the_limit_by_nobody(
     assert taken == 10
 
 
+def test_who_cannot_be_counted_for_the_crowd_does_not_pass_uncounted(rooms: Services, printer: Printer) -> None:
+    """I01: where others are faster at every try, he is asked to come back in a second, and is not let by."""
+    device = printer.enrol()
+    rooms.limits.count(Use.SCANS, device)
+    table = rooms.storage.table("assertions")
+    [row] = [row for row in table.every() if row.partition.startswith("use|device|")]
+
+    def somebody_is_faster() -> Any:
+        table.change(row.partition, row.row, lambda now: {"scans": now["scans"] + 1})
+        return rooms.clock()
+
+    crowded = Limits(table, b"", somebody_is_faster, lambda _: 0)
+    with pytest.raises(TooManyRequests) as refused:
+        crowded.count(Use.SCANS, device)
+    assert refused.value.retry_after == 1
+
+
 def test_a_device_over_its_limit_slows_nobody_else(window: Any, rooms: Services, printer: Printer) -> None:  # noqa: F811
     """E06, I02: its neighbour and another person go on, and so do other things than the one it did too often."""
     device, neighbour = printer.enrol(), Printer(rooms).enrol()
@@ -105,8 +122,10 @@ def test_an_organisation_has_a_limit_and_its_neighbour_another(window: Any, room
     """I02: a flood out of one organisation, from ever new printers, ends there."""
     device = printer.enrol()
     fresh = [replace(device, id=f"{number:08d}-0000-4000-8000-000000000000") for number in range(3)]
-    while len([row for row in rooms.storage.table("assertions").every() if "|organisation|" in row.partition]) < SHARES:
-        rooms.limits.count(Use.SIGN_INS, replace(device, id=rooms.secret()))
+    shares = iter(range(SHARES))
+    limits = Limits(rooms.storage.table("assertions"), b"", rooms.clock, lambda _: next(shares))
+    for _ in range(SHARES):
+        limits.count(Use.SIGN_INS, device)
     fill(rooms, Use.SIGN_INS, 0, "organisation")
     assert [counted(rooms, Use.SIGN_INS, one) for one in fresh] == [False] * 3
     assert counted(rooms, Use.SIGN_INS, replace(device, tid="22222222-2222-4222-8222-222222222222"))

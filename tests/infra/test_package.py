@@ -12,7 +12,7 @@ from types import CodeType
 import pytest
 
 from infra import sbom
-from infra.package import HOUSE, NotBuiltError, build, sources
+from infra.package import HOUSE, ROOT_FILES, NotBuiltError, build, sources
 
 PYTHON = Path(sys.executable)
 UNCHECKED_HASH = 1

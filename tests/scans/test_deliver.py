@@ -153,6 +153,23 @@ def test_a_poisoned_message_leaves_its_job_to_the_sweep(office: Any) -> None:
     assert office.job(job).state == "sent"
 
 
+def test_a_row_that_cannot_be_read_fails_and_stops_nobody(office: Any) -> None:
+    """R09: it can never be sent: the poison queue ends it with a code, and so does the sweep, which goes on."""
+    broken, other, third = office.accept(), office.accept(), office.accept()
+    office.messages()
+    table = office.rooms.storage.table("jobs")
+    for job, manifest in ((broken, "{}"), (third, "no JSON")):
+        table.change(job.device_id, f"job|{job.manifest.id}", lambda _, manifest=manifest: {"manifest": manifest})
+    office.rooms.sweep.give_up(f"{third.device_id}/{third.manifest.id}")
+    office.clock.advance(minutes=2)
+    assert office.rooms.sweep.run() == 1
+    for job in (broken, third):
+        row = table.get(job.device_id, f"job|{job.manifest.id}")
+        assert (row["state"], row["reason"], row.get("due")) == ("failed", "unexpected", None)
+    assert [place for place in office.due() if other.manifest.id not in place] == []
+    assert office.deliver(other).state == "sent"
+
+
 # ---------------------------------------------------------------- the lease
 
 
@@ -292,8 +309,8 @@ def test_a_document_that_was_replaced_is_not_sent(office: Any) -> None:
 
 def test_other_bytes_with_the_right_etag_are_not_sent(office: Any) -> None:
     """R50, E18: who can write rows and documents still lacks bytes with the hash that the device gave."""
-    job = office.accept()
-    etag = office.rooms.storage.blobs("documents").put(job.blob, b"%PDF-1.7 another", 16)
+    job, other = office.accept(), b"%PDF-1.7 the scaN"
+    etag = office.rooms.storage.blobs("documents").put(job.blob, other, job.manifest.size)
     office.rooms.storage.table("jobs").change(job.device_id, f"job|{job.manifest.id}", lambda _: {"etag": etag})
     ended = office.deliver(job)
     assert (ended.state, ended.reason) == ("failed", "document_mismatch")

@@ -7,7 +7,7 @@ import pytest
 
 from shared.organisations import Policy
 from shared.organisations.ranges import GRAPH_DOCUMENT_LIMIT
-from tests.scans.conftest import CONTOSO
+from tests.scans.conftest import CONTOSO, consent
 
 TWICE = "may be in your mailbox twice"
 
@@ -96,3 +96,26 @@ def test_a_small_document_that_is_refused_says_nothing_of_the_others(office: Any
     ended = office.deliver(office.accept())
     assert (ended.state, ended.reason) == ("failed", "too_large")
     assert office.rooms.organisations.get(CONTOSO).largest_taken is None
+
+
+def test_a_paused_delivery_leaves_the_mailbox_to_its_successor(office: Any) -> None:
+    """R18: it had begun to hand over and was stopped; its successor looked, and sent: one mail, sent once."""
+    consent(office.rooms, "send-verified")
+    job = office.accept()
+
+    class Slow:
+        def choose(self, *given: Any) -> "Slow":
+            self.real = office.rooms.transports.choose(*given)
+            return self
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+        def send(self, *given: Any) -> None:
+            office.clock.advance(minutes=5)
+            assert office.deliver(job).state == "sent"
+            self.real.send(*given)
+
+    assert office.deliver(job, office.with_(transports=Slow())).state == "sent"
+    assert len(office.mails()) == 1
+    assert office.switchboard.count("send") == 1

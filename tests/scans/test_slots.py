@@ -22,7 +22,7 @@ def claimed(office: Any) -> Any:
     job = office.accept()
     office.messages()
     claims = Claims(office.rooms.jobs, office.rooms.slots, office.rooms.organisations, office.clock)
-    held, mine = claims.claim(job.device_id, job.manifest.id)
+    held, mine = claims.claim(job)
     assert mine
     return held
 
@@ -30,7 +30,7 @@ def claimed(office: Any) -> Any:
 def take(office: Any, job: Any, *, verified: bool = False, seconds: int = 90) -> tuple[str, ...]:
     """Take a slot."""
     until = office.clock() + timedelta(seconds=seconds)
-    rows: tuple[str, ...] = office.rooms.slots.take(job, COUNT, verified=verified, until=until)
+    rows: tuple[str, ...] = office.rooms.slots.take(job, COUNT, first=0, verified=verified, until=until)
     return rows
 
 
@@ -88,7 +88,7 @@ def test_no_more_than_the_mailbox_takes(office: Any) -> None:
 
     def get(number: int) -> bool:
         try:
-            rooms[number % 2].take(jobs[number], COUNT, verified=False, until=until)
+            rooms[number % 2].take(jobs[number], COUNT, first=0, verified=False, until=until)
         except AllTaken:
             return False
         return True
@@ -150,16 +150,20 @@ def test_a_clock_that_goes_five_minutes_ahead_sends_nothing_twice(office: Any) -
 
 
 def test_an_erasure_stops_what_has_not_begun_to_leave(office: Any) -> None:
-    """I04: a delivery holds the scan and has not sent a byte: cancelled, and it never sends one."""
+    """I04: a delivery has the token and the document in its hands, and not sent a byte: it never sends one."""
     job = office.accept()
 
-    class Slow:
-        def access_token(self, *given: Any) -> str:
-            token = str(office.rooms.grants.access_token(*given))
+    class Late:
+        def take(self, *given: Any, **more: Any) -> tuple[str, ...]:
             office.rooms.erasure.erase(CONTOSO, job.oid)
-            return token
+            rows: tuple[str, ...] = office.rooms.slots.take(*given, **more)
+            return rows
 
-    ended = office.deliver(job, office.with_(grants=Slow()))
+        def seize(self, lease: str) -> HandedOver | None:
+            found: HandedOver | None = office.rooms.slots.seize(lease)
+            return found
+
+    ended = office.deliver(job, office.with_(slots=Late()))
     assert (ended.state, ended.oid) == ("cancelled", "")
     assert office.mails() == []
 

@@ -1,6 +1,7 @@
 """What Azure is told: indexed in a process of its own, with nothing in the environment."""
 
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -116,3 +117,11 @@ def test_an_idle_queue_is_asked_every_second(host: dict[str, Any]) -> None:
     """A scan that finds an idle service waits no longer than that."""
     assert host["extensions"]["queues"]["maxPollingInterval"] == "00:00:01"
     assert queue_door.rules().longest_pause == 1
+
+
+def test_there_are_enough_threads_for_the_queue() -> None:
+    """R51: a delivery that was taken from the queue never waits inside of the process for a thread."""
+    infrastructure = (HOUSE / "infra" / "main.bicep").read_text("utf-8")
+    found = re.search(r"^param threads int = (\d+)$", infrastructure, re.MULTILINE)
+    assert found
+    assert int(found[1]) >= queue_door.rules().threads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,6 @@ import requests
 
 from shared import faults
 from shared.mail.graph.refusals import refusal
-from shared.mail.message import Message
-from shared.mail.transport import Draft, Sender
 from shared.outbound import CONNECT_SECONDS, READ_SECONDS, OutboundSession
 
 SEND_SECONDS = 60
@@ -63,14 +61,6 @@ class Graph:
             return Mailbox(str(found["id"]).lower(), str(mail) if mail else None, str(found["userPrincipalName"]))
         except (ValueError, KeyError, AttributeError, RecursionError):
             raise faults.MicrosoftUnavailable("answer of /me", retry_after=30) from None
-
-    def send(self, token: str, mailbox: Mailbox, message: Message, document: bytes | None = None) -> None:
-        """Send bytes by :class:`shared.mail.graph.send.GraphSend`, for who does not choose a transport yet."""
-        from shared.mail.graph.send import GraphSend
-
-        held = None if document is None else _Held(document)
-        draft = Draft("", look=False, remember=lambda _: None)
-        GraphSend(self).send(token, Sender(mailbox.oid, mailbox.address or ""), message, held, draft)
 
     def ask(
         self,
@@ -130,15 +120,3 @@ class Graph:
     def refusal(self, answer: requests.Response, size: int = 0) -> faults.Fault:
         """Return the fault that an answer is; see :func:`shared.mail.graph.refusals.refusal`."""
         return refusal(answer, self.clock(), size)
-
-
-class _Held:
-    """Bytes as a document."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.size = len(content)
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield them at once."""
-        yield self._content

@@ -28,7 +28,7 @@ BLOCK = 4 << 20
 """Bytes of a block: what a cut costs at most."""
 RENEWALS = 5
 """How often in a row an address is renewed without a single block going through."""
-AGAIN = {"document_missing", "document_mismatch", "upload_missing", "upload_incomplete"}
+AGAIN = {"not_uploaded", "document_mismatch"}
 """What a commit may say of bytes that went astray on the way; they are uploaded once more, once."""
 
 HandedOver = Callable[[int], None]
