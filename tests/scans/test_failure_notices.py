@@ -4,10 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from shared.bodys import describe
-
 from shared import faults
 from shared.scans.failure_notices import MAILS_A_DAY
+from shared.texts import describe
 from tests.scans.conftest import CONTOSO, pin, signed_out
 from tests.scans.test_deliver import Refusing
 
