@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     import msal
 
 RETRY_SECONDS = 30
+
+
+class Dated(NamedTuple):
+    """An access token, when it ends, and from when on MSAL would look for a newer one (seconds since 1970)."""
+
+    text: str
+    ends: int
+    stale: int | None
 
 
 class ManagedIdentity:
@@ -35,6 +44,14 @@ class ManagedIdentity:
         """Return an access token for a resource, such as ``https://vault.azure.net``.
 
         Raises:
+            KeyServiceUnavailable: as :meth:`dated_token`.
+        """
+        return self.dated_token(resource).text
+
+    def dated_token(self, resource: str) -> Dated:
+        """Return an access token with its times; MSAL replaces one that lives long at half its life.
+
+        Raises:
             KeyServiceUnavailable: no token was given. Nothing in the answer tells a wrong set-up from an outage.
         """
         try:
@@ -47,7 +64,10 @@ class ManagedIdentity:
             ) from None
         if "access_token" not in answer:
             raise faults.KeyServiceUnavailable("managed identity: no token", retry_after=RETRY_SECONDS)
-        return str(answer["access_token"])
+        stale = answer.get("refresh_on")
+        # MSAL measures by this clock too, so the difference is exact whatever ours says.
+        ends = int(time.time()) + int(answer["expires_in"])
+        return Dated(str(answer["access_token"]), ends, int(stale) if stale else None)
 
     def _msal(self) -> msal.ManagedIdentityClient:
         if self._client is None:

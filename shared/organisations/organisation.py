@@ -123,7 +123,12 @@ class Organisations:
         """Write down what the organisation decided; it counts for every scan from now on.
 
         What was learnt of the mail service's limit is forgotten: who decides anew may have raised it there.
+
+        Raises:
+            PolicyInvalid: names every field that is wrong; nothing was written.
+            Gone: nobody has consented for this organisation yet.
         """
+        policy.require_valid()
         self._change(tid, lambda _: {"policy": policy.written(), "largest_taken": None})
 
     def refused(self, tid: str, size: int, limit: object = None) -> None:

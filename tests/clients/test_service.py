@@ -11,7 +11,7 @@ from local import app as local_app
 from tests.clients.conftest import ENROLMENT
 from tests.clients.proxy import Proxy, failing
 from tests.conftest import CONTOSO, Clock, Microsoft, World
-from to_my_email import Client, DeviceRefused, Invitation, NotAvailable, Refused, SignInRequired, User
+from to_my_email import Client, DeviceRefused, Invitation, NotAvailable, Refused, User
 
 ADELE = User("adele", "adele.vance@contoso.example", "Adele Vance")
 
@@ -50,9 +50,8 @@ def sign_in(world: World, device: Client) -> None:
 def test_whole_life_of_a_device(world: World, tmp_path: Path, dpop: bool) -> None:
     """Enrol, sign in, scan, wait, history, new key: with bearer tokens, and with tokens bound to the key (RFC 9449)."""
     device = enrolled(world, dpop=dpop)
-    with pytest.raises(SignInRequired) as first:
-        device.scan(_file(tmp_path, world.pdf()), user="adele")
-    assert first.value.code == 370
+    before = device.user("adele")
+    assert (before.status, before.code) == ("sign_in_required", 370)
     sign_in(world, device)
     assert device.user("adele").status == "ready"
     job = device.scan(_file(tmp_path, world.pdf()), user="adele", title="Lease")

@@ -27,7 +27,8 @@ _IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}
 _JSON = {**_IMMUTABLE, "Content-Type": "application/json"}
 _ID = re.compile(r"[A-Za-z0-9_=+/-]{1,512}")
 _JOB = re.compile(r"[A-Za-z0-9-]{1,64}")
-_BY_JOB = f"singleValueExtendedProperties/Any(ep: ep/id eq '{JOB_PROPERTY}' and ep/value eq '<job>')"
+_BY_JOB = "singleValueExtendedProperties/Any(ep: ep/id eq '<property>' and ep/value eq '<job>')"
+"""Graph has no parameters for a filter; both places take only what :data:`JOB_PROPERTY` and :data:`_JOB` allow."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Messages:
         """
         if not _JOB.fullmatch(job):
             return []
-        params = {"$filter": _BY_JOB.replace("<job>", job), "$select": "id,isDraft"}
+        params = {"$filter": _BY_JOB.replace("<property>", JOB_PROPERTY).replace("<job>", job), "$select": "id,isDraft"}
         answer = self._graph.ask("GET", "/messages", token, params=params, headers=_IMMUTABLE)
         if answer.status_code != HTTPStatus.OK:
             raise self._graph.refusal(answer)
