@@ -94,7 +94,13 @@ class Services:
             return Storage(told.data_storage, new_id)
         addresses = Addresses(told.data_blob_service, told.data_queue_service, told.data_table_service)
         identity = self._identity(told.data_client_id)
-        return Storage(ByIdentity(addresses, lambda resource: Token(*identity.dated_token(resource))), new_id)
+
+        def token(resource: str) -> Token:
+            made = identity.dated_token(resource)
+            # The SDKs and MSAL look at the machine's own clock.
+            return Token(made.text, int(time.time()) + made.lives, made.stale)
+
+        return Storage(ByIdentity(addresses, token), new_id)
 
     @cached_property
     def sealer(self) -> Sealer:
