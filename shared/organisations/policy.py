@@ -13,7 +13,7 @@ from shared.organisations.templates import TemplateInvalid, check, fill
 MEGABYTE = 1_000_000
 LONGEST_HOLD = 72
 """Hours: over a weekend."""
-LARGEST_VERIFIED = 150 * MEGABYTE
+LARGEST_DOCUMENT = 150 * MEGABYTE
 """What Exchange Online allows at most (Microsoft, "Exchange Online limits", message size)."""
 SUBJECT_LONGEST, TEXT_LONGEST = 200, 4000
 """Characters of a template."""
@@ -36,8 +36,10 @@ class Policy:
     """How long a scan waits in private storage for its person to sign in (at most 72); 0: it is refused instead."""
     unknown_outcome: Outcome = "leave"
     """What becomes of a scan that was handed over without an answer, where the mailbox cannot be asked."""
-    largest_verified: int = 25 * MEGABYTE
-    """Bytes of the largest document in the range send-verified: what the organisation's Exchange takes."""
+    largest_document: int = 25 * MEGABYTE
+    """Bytes of the largest document in the ranges send-large and send-verified: what the organisation's Exchange takes.
+
+    Its default of 35 MB for a mail leaves some 25 MB for the document in it."""
     failure_notices: bool = True
     """Whether a person gets a mail when a scan of his failed for good."""
     subject: str = ""
@@ -79,8 +81,8 @@ def _problems(policy: Policy) -> Iterator[str]:
         yield f"hold_hours must be a whole number from 0 to {LONGEST_HOLD}"
     if policy.unknown_outcome not in get_args(Outcome):
         yield f"unknown_outcome must be {' or '.join(get_args(Outcome))}"
-    if not _whole(policy.largest_verified, 1, LARGEST_VERIFIED):
-        yield f"largest_verified must be a whole number of bytes from 1 to {LARGEST_VERIFIED}"
+    if not _whole(policy.largest_document, 1, LARGEST_DOCUMENT):
+        yield f"largest_document must be a whole number of bytes from 1 to {LARGEST_DOCUMENT}"
     if not isinstance(policy.failure_notices, bool):
         yield "failure_notices must be true or false"
     yield from _template_problems("subject", policy.subject, SUBJECT_LONGEST, lines=False)
