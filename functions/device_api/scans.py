@@ -137,6 +137,7 @@ def cancel_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bod
 
 def _announce(request: Request, rooms: Services, device: Device, body: bytes) -> Response:
     manifest, wish = _manifest(body, device)
+    rooms.limits.count(Use.SCANS, device, manifest.user)
     job = rooms.acceptance.announce(device, manifest)
     upload = rooms.uploads.address(job, blocks=wish.blocks)
     state = _scan_state(request, device, job)

@@ -134,6 +134,20 @@ def test_a_manifest_is_a_small_thing(world: Any, printer: Any) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_media_type")
 
 
+def test_announcements_are_counted_like_scans(world: Any, printer: Any) -> None:
+    """E06: whoever announces counts towards the same limit of scans as who hands over at once."""
+    document = pdf(1000)
+
+    def uses() -> int:
+        counted = [row for row in world.rows("assertions") if row["RowKey"] == "use"]
+        return sum(value for row in counted for name, value in row.items() if name.startswith("scans"))
+
+    before = repr(world.rows("assertions"))
+    world.clock.advance(seconds=1)
+    assert api(world, printer, "POST", "/scans", world.manifest(document)).status_code == 201
+    assert repr(world.rows("assertions")) != before
+
+
 def test_the_description_says_both_ways(world: Any) -> None:
     """OpenAPI: 201 for JSON and 202 for multipart, and no reference that leads nowhere."""
     document = requests.get(f"{world.url}/api/v1/openapi.json", timeout=10).json()
