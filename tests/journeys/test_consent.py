@@ -66,7 +66,7 @@ def test_consent_from_the_panel(world: Any, chosen: str) -> None:
     seen = panel.consents.look(begun.id)
     assert (seen.status, seen.account_hint) == ("confirm", "c•••@contoso.example")
     assert panel.consents.confirm(begun.id).status == "active"
-    assert panel.about()["consent"] == {"status": "consented", "range": chosen}
+    assert panel.about().consent == {"status": "consented", "range": chosen}
     [grant] = world.cloud.grants("contoso")
     short = {scope.rpartition("/")[2] for scope in RANGES[chosen].scopes}
     assert grant.scopes == short | {"openid", "profile", "offline_access"}
