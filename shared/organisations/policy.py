@@ -26,6 +26,14 @@ class Policy:
     """Template of the subject, with {title}, {printer}, {location}, {date}; empty: the title or the printer's name."""
     text: str = ""
     """Template of the mail's text, with the same placeholders; empty: ours, in the person's language."""
+    allowed_domains: tuple[str, ...] = ()
+    """Domains to which printers may send mail of their own, beside that of the printer's own work mailbox."""
+    fax_address: str = ""
+    """Template of the fax provider's address with one {number} before the @ (digits, without +); empty: no fax."""
+    fax_country: str = ""
+    """Dial rule: a number that begins with 0 belongs to this country, such as +375; empty: only + is taken."""
+    fax_cover: str = ""
+    """Text of the mail to the fax provider, which prints it as cover page; empty: none."""
 
     def written(self) -> str:
         """Return the policy as it lies in the organisation's row."""
@@ -36,4 +44,10 @@ def read_policy(written: str) -> Policy:
     """Return a policy from its row; what the row does not say, or says of fields that are gone, is the default."""
     told: Mapping[str, Any] = json.loads(written) if written else {}
     known = {field.name for field in fields(Policy)}
-    return Policy(**{name: value for name, value in told.items() if name in known})
+    values: dict[str, Any] = {
+        # JSON has no tuples.
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in told.items()
+        if name in known
+    }
+    return Policy(**values)

@@ -13,15 +13,15 @@ from typing import IO, TYPE_CHECKING
 from shared import faults
 from shared.scans.announcements import Announcements
 from shared.scans.documents import HEAD_BYTES, media_type_of
-from shared.scans.jobs import FINAL, Job, Jobs, Manifest, due_row
+from shared.scans.jobs import FINAL, KIND, Job, Jobs, Manifest, due_row
 from shared.storage import AlreadyThere, Blobs, Queue, Value
 
 if TYPE_CHECKING:
     from shared.devices import Device
+    from shared.mailboxes import Outgoings
     from shared.organisations import Organisations
     from shared.people import People
 
-KIND = "to_my_email"
 SWEPT_AFTER = timedelta(seconds=60)
 """A job that nobody has picked up is woken again after this."""
 _CHUNK = 1 << 20
@@ -40,6 +40,7 @@ class Acceptance:
         organisations: says what the organisation's range can send.
         people: says whose mailbox it is.
         clock: the time now.
+        outgoings: says whether a printer can send in its own name.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class Acceptance:
         organisations: Organisations,
         people: People,
         clock: Callable[[], datetime],
+        outgoings: Outgoings,
     ) -> None:
+        self._outgoings = outgoings
         self._jobs = jobs
         self._announcements = announcements
         self._documents = documents
@@ -124,20 +127,22 @@ class Acceptance:
 
     def _new(self, device: Device, manifest: Manifest, document: IO[bytes]) -> Job:
         """Return the job that a scan will be, or raise why it cannot be sent."""
-        if manifest.kind != KIND:
-            raise faults.KindNotAvailable
         # Before anybody looks whether he may: what began earlier than an erasure is erased (I04).
         began = self._clock()
-        person = self._people.person(device, manifest.user)
-        largest = self.largest(device)
-        if manifest.size > largest:
-            raise faults.TooLarge("declared", limit=largest)
+        if manifest.kind == KIND:
+            person = self._people.person(device, manifest.user)
+            tid, oid, largest = person.tid, person.oid, self.largest(device)
+            if manifest.size > largest:
+                raise faults.TooLarge("declared", limit=largest)
+        else:
+            way = self._outgoings.way(device, manifest.kind, manifest.to, manifest.fax_number, manifest.size)
+            tid, oid = way.account.owner.tid, way.account.sign_in
         _check(manifest, document)
         return Job(
             device_id=device.id,
             manifest=manifest,
-            tid=person.tid,
-            oid=person.oid,
+            tid=tid,
+            oid=oid,
             state="accepted",
             reason=None,
             attempts=0,

@@ -109,6 +109,7 @@ class Office:
             "claims": Claims(jobs, slots, self.rooms.organisations, self.clock),
             "clock": self.clock,
             "below": self.below,
+            "outgoings": self.rooms.outgoings,
         }
         return Delivery(**{**given, **rooms})
 

@@ -1,0 +1,5 @@
+"""The status sheet."""
+
+
+def pdf(*a, **k):
+    return b""
