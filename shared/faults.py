@@ -345,6 +345,17 @@ class SignInTimedOut(PersonMust):
     remedy = N_("Start again at the printer; it shows a new code.")
 
 
+class HoldExpired(PersonMust):
+    """A scan was held until its person signs in, and he did not in time: final."""
+
+    reason = "hold_expired"
+    action = Action.END
+    status = 410
+    title = N_("Deleted, because nobody signed in")
+    detail = N_("The scan was kept until you would sign in, and the time for that is over.")
+    remedy = N_("Sign in at the printer, then scan again.")
+
+
 class MailboxFull(PersonMust):
     """ErrorQuotaExceeded, 554 5.2.2."""
 
@@ -666,6 +677,17 @@ class DocumentMismatch(DocumentRefused):
     title = N_("The scan arrived damaged")
     detail = N_("What arrived is not what the printer announced, so it was not sent.")
     remedy = N_("Scan again.")
+
+
+class NotUploaded(DocumentRefused):
+    """A commit before the document was there: no upload happened, or what came was wrong and was deleted."""
+
+    reason = "not_uploaded"
+    who = Who.NONE
+    status = 409
+    title = N_("The scan has not arrived yet")
+    detail = N_("The printer said that it had sent the document, but there is none.")
+    remedy = N_("The printer sends it again by itself. If it does not, scan again.")
 
 
 class DocumentMissing(DocumentRefused):

@@ -27,7 +27,20 @@ if TYPE_CHECKING:
     from shared.pages import Pages
     from shared.people import People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
-    from shared.scans import Acceptance, Announcements, Delivery, Jobs, Retention, Slots, Sweep
+    from shared.scans import (
+        Acceptance,
+        Announcements,
+        Delivery,
+        FailureNotices,
+        HoldIndex,
+        Holds,
+        Jobs,
+        Retention,
+        Slots,
+        Sweep,
+        Uploads,
+        Ways,
+    )
     from shared.storage import Storage
     from shared.vault import Grant, Grants, KeepAlive, Renewals, Sealer
     from shared.vault.data_keys import DataKeys
@@ -62,6 +75,7 @@ class Services:
         self.clock = clock
         self._random_bytes = random_bytes
         self._below = below
+        self._identities: dict[str, ManagedIdentity] = {}
         # The SDKs tell every request at INFO, addresses included.
         for vendor in ("azure", "msal", "urllib3"):
             logging.getLogger(vendor).setLevel(logging.WARNING)
@@ -73,9 +87,21 @@ class Services:
     @cached_property
     def storage(self) -> Storage:
         """Tables, queues and blobs."""
-        from shared.storage import Storage
+        from shared.storage import Addresses, ByIdentity, Storage, Token
 
-        return Storage(self.settings.data_storage, new_id=lambda: self._random_bytes(8).hex())
+        told = self.settings
+        new_id = lambda: self._random_bytes(8).hex()  # noqa: E731
+        if told.data_storage:
+            return Storage(told.data_storage, new_id)
+        addresses = Addresses(told.data_blob_service, told.data_queue_service, told.data_table_service)
+        identity = self._identity(told.data_client_id)
+
+        def token(resource: str) -> Token:
+            made = identity.dated_token(resource)
+            # The SDKs and MSAL look at the machine's own clock.
+            return Token(made.text, int(time.time()) + made.lives, made.stale)
+
+        return Storage(ByIdentity(addresses, token), new_id)
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -98,9 +124,7 @@ class Services:
     @cached_property
     def managed_identity(self) -> ManagedIdentity:
         """The identity that Azure gives this app."""
-        from shared.identity.managed_identity import ManagedIdentity
-
-        return ManagedIdentity(self.settings.managed_identity_client_id)
+        return self._identity(self.settings.managed_identity_client_id)
 
     @cached_property
     def data_keys(self) -> DataKeys:
@@ -434,6 +458,8 @@ class Services:
             self.authorizations,
             self.graph,
             self.traces,
+            # Asked for when it happens: what is held needs the people themselves.
+            lambda tid, group, user: self.holds.signed_in(tid, group, user),  # noqa: PLW0108
             self.clock,
         )
 
@@ -493,7 +519,68 @@ class Services:
         """How long jobs live."""
         from shared.scans import Retention
 
-        return Retention(self.jobs, self.announcements, self.slots, self.storage.blobs("documents"), self.clock)
+        return Retention(
+            self.jobs,
+            self.announcements,
+            self.slots,
+            self.storage.blobs("documents"),
+            self.hold_index,
+            self.failure_notices,
+            self.clock,
+        )
+
+    @cached_property
+    def hold_index(self) -> HoldIndex:
+        """Where a sign-in finds what it releases."""
+        from shared.scans import HoldIndex
+
+        return HoldIndex(self.storage.table("jobs"))
+
+    @cached_property
+    def holds(self) -> Holds:
+        """What waits for its person."""
+        from shared.scans import Holds
+
+        return Holds(
+            self.hold_index,
+            self.jobs,
+            self.announcements,
+            self.storage.blobs("documents"),
+            self.storage.queue("deliveries"),
+            self.organisations,
+            self.people,
+            self.failure_notices,
+            self.clock,
+        )
+
+    @cached_property
+    def ways(self) -> Ways:
+        """Where a scan goes whose document is there."""
+        from shared.scans import Ways
+
+        return Ways(self.jobs, self.holds, self.people, self.storage.queue("deliveries"), self.clock)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """What waits for its document."""
+        from shared.scans import Uploads
+
+        return Uploads(self.jobs, self.storage.blobs("documents"), self.ways, self.clock)
+
+    @cached_property
+    def failure_notices(self) -> FailureNotices:
+        """Telling people what failed."""
+        from shared.mail import GraphSend
+        from shared.scans import FailureNotices
+
+        return FailureNotices(
+            self.storage.table("jobs"),
+            self.grants,
+            self.organisations,
+            self.mailboxes,
+            GraphSend(self.graph),
+            self.clock,
+        )
 
     @cached_property
     def acceptance(self) -> Acceptance:
@@ -504,9 +591,11 @@ class Services:
             self.jobs,
             self.announcements,
             self.storage.blobs("documents"),
-            self.storage.queue("deliveries"),
             self.organisations,
-            self.people,
+            self.transports,
+            self.ways,
+            self.holds,
+            self.hold_index,
             self.clock,
             self.outgoings,
         )
@@ -526,10 +615,17 @@ class Services:
             self.transports,
             self.slots,
             Claims(self.jobs, self.slots, self.organisations, self.clock),
+            self.holds,
+            self.failure_notices,
             self.clock,
             self._below,
             self.outgoings,
         )
+
+    def _identity(self, client_id: str) -> ManagedIdentity:
+        from shared.identity.managed_identity import ManagedIdentity
+
+        return self._identities.setdefault(client_id, ManagedIdentity(client_id))
 
     @cached_property
     def slots(self) -> Slots:
@@ -543,7 +639,14 @@ class Services:
         """What nobody else wakes."""
         from shared.scans import Sweep
 
-        return Sweep(self.jobs, self.storage.blobs("documents"), self.storage.queue("deliveries"), self.clock)
+        return Sweep(
+            self.jobs,
+            self.storage.blobs("documents"),
+            self.storage.queue("deliveries"),
+            self.holds,
+            self.uploads,
+            self.clock,
+        )
 
     @cached_property
     def pages(self) -> Pages:

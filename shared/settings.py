@@ -17,6 +17,7 @@ _LOOPBACK = {"127.0.0.1", "localhost"}
 _HOST_AND_PORT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?:([1-9][0-9]{0,4})")
 _DEFAULT_PORTS = {("https", "443"), ("http", "80")}
 _KEY_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9-]+)?/keys/[a-z0-9-]{1,127}")
+_ACCOUNT_IN_PATH = re.compile(r"(https://[^/]+)/([a-z0-9]{3,24})")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -36,6 +37,15 @@ class Settings:
     public_url: str
     """Origin of this service, without a trailing slash; redirect addresses are made from it, never from Host."""
     data_storage: str
+    """Connection string of the data account, on one machine; or empty."""
+    data_blob_service: str
+    """Without a connection string: https URLs of the account's services, without a slash at their end; or empty."""
+    data_queue_service: str
+    data_table_service: str
+    data_credential: str
+    """managedidentity; or empty."""
+    data_client_id: str
+    """Of the identity that may use the account; or empty."""
     authority_url: str
     graph_url: str
     smtp_host: str
@@ -129,6 +139,31 @@ class _Reader:
     def given(self, name: str) -> str:
         return self._environ.get(name, "").strip()
 
+    def service_url(self, name: str, *, account_in_path: bool) -> str:
+        """Read the address of a storage service. Azurite alone has the account in the path."""
+        value = self.text(name).removesuffix("/")
+        in_path = _ACCOUNT_IN_PATH.fullmatch(value)
+        origin, account = in_path.groups() if in_path else (value, "")
+        parts = _ORIGIN.fullmatch(origin)
+        good = parts is not None and parts[1] == "https" and (account_in_path or not account)
+        if value and not good:
+            self.problems.append(f"{name} must be an https origin, such as https://ACCOUNT.blob.core.windows.net")
+        return value
+
+    def managed_identity(self, name: str) -> str:
+        value = self.text(name)
+        if value and value != "managedidentity":
+            self.problems.append(f"{name} must be managedidentity")
+        return value
+
+    def connection(self, name: str, *, wanted: bool) -> str:
+        """Read a connection string. It holds the account's key, so it is for one machine (threat G10)."""
+        if wanted:
+            return self.text(name)
+        if self.given(name):
+            self.problems.append(f"{name} is for one machine, and not beside {name}__blobServiceUri")
+        return ""
+
     def key_url(self, name: str) -> str:
         value = self.text(name).lower()  # Key Vault does not tell cases apart
         if value and not _KEY_URL.fullmatch(value):
@@ -179,12 +214,24 @@ def read(environ: Mapping[str, str]) -> Settings:
     environment = reader.environment()
     # On one machine alone, a file may stand in for Key Vault (threat G10).
     from_file = environment == "local" and not reader.given("KEY_ENCRYPTION_KEY")
+    # The names are the Functions host's own for identity-based connections; the queue trigger reads them, too.
+    account = "DataStorage"
+    by_key = environment == "local" and not reader.given(f"{account}__blobServiceUri")
+
+    def service(kind: str) -> str:
+        return reader.service_url(f"{account}__{kind}ServiceUri", account_in_path=environment == "local")
+
     # Without a certificate the managed identity proves the app; outside one machine there always is one.
     certificate_needed = from_file and not reader.given("MANAGED_IDENTITY_CLIENT_ID")
     settings = Settings(
         environment=environment,
         public_url=reader.origin("PUBLIC_URL", plain_on_loopback=environment == "local"),
-        data_storage=reader.text("DataStorage"),
+        data_storage=reader.connection(account, wanted=by_key),
+        data_blob_service="" if by_key else service("blob"),
+        data_queue_service="" if by_key else service("queue"),
+        data_table_service="" if by_key else service("table"),
+        data_credential="" if by_key else reader.managed_identity(f"{account}__credential"),
+        data_client_id="" if by_key else reader.guid(f"{account}__clientId"),
         authority_url=reader.origin("AUTHORITY_URL", "https://login.microsoftonline.com"),
         graph_url=reader.origin("GRAPH_URL", "https://graph.microsoft.com"),
         smtp_host=reader.host_and_port("SMTP_HOST", "smtp.office365.com:587"),

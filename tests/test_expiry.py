@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.expiry import ORPHAN_AFTER, SHORT_LIVED, expire
-from shared.scans.deliver import GIVEN_UP_AFTER
+from shared.expiry import SHORT_LIVED, expire
 from shared.storage import TABLES, Storage
 
 LONG_LIVED = sorted(set(TABLES) - set(SHORT_LIVED))
@@ -53,33 +52,14 @@ def test_more_rows_than_a_page(storage: Storage, clock: Any) -> None:
     assert list(storage.table("assertions").query("device")) == []
 
 
-def test_orphaned_documents_go_after_two_days(storage: Storage, clock: Any) -> None:
-    """A body that no job came for is deleted after 48 hours, and not an hour before."""
-    documents = storage.blobs("documents")
-    documents.put("orphan", b"scan", 4)
-    clock.advance(hours=47)
-    expire(storage, clock())
-    assert list(documents.older_than(clock())) == ["orphan"]
-    clock.advance(hours=2)
-    expire(storage, clock())
-    assert list(documents.older_than(clock())) == []
-
-
-def test_no_waiting_scan_loses_its_document() -> None:
-    """A scan is given up long before its document counts as orphaned."""
-    assert GIVEN_UP_AFTER + timedelta(hours=12) <= ORPHAN_AFTER
-
-
 def test_twice_is_as_good_as_once(storage: Storage, clock: Any) -> None:
     """A timer that fires twice, or begins again after a crash, finds nothing to do and does nothing."""
     put(storage, "handoffs", "old", {"expires": clock() - timedelta(seconds=1)})
     put(storage, "handoffs", "new", {"expires": clock() + timedelta(minutes=1)})
-    storage.blobs("documents").put("orphan", b"scan", 4)
     clock.advance(seconds=5)
     for _ in range(3):
         expire(storage, clock())
     assert names(storage, "handoffs") == {"new"}
-    assert list(storage.blobs("documents").older_than(clock() + timedelta(hours=1))) == ["orphan"]
 
 
 def test_an_empty_account_is_fine(storage: Storage, clock: Any) -> None:
@@ -88,13 +68,10 @@ def test_an_empty_account_is_fine(storage: Storage, clock: Any) -> None:
 
 
 def test_the_log_counts_and_names_nobody(storage: Storage, clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Numbers and tables, no key of a row and no name of a document (G13)."""
+    """Numbers and tables, and no key of a row (G13)."""
     put(storage, "handoffs", "old", {"expires": clock() - timedelta(seconds=1)})
-    storage.blobs("documents").put("canary-document", b"scan", 4)
     clock.advance(hours=49)
     with caplog.at_level("INFO", logger="shared"):
         expire(storage, clock())
     assert "1 expired rows deleted from handoffs" in caplog.text
-    assert "1 orphaned documents deleted" in caplog.text
-    assert "canary" not in caplog.text
     assert "partition-old" not in caplog.text

@@ -26,7 +26,11 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """The least that the app runs with."""
     return {
         "PUBLIC_URL": "https://scan.example.com",
-        "DataStorage": "AccountName=secret-storage",
+        "DataStorage__blobServiceUri": "https://secretaccount.blob.core.windows.net",
+        "DataStorage__queueServiceUri": "https://secretaccount.queue.core.windows.net",
+        "DataStorage__tableServiceUri": "https://secretaccount.table.core.windows.net",
+        "DataStorage__credential": "managedidentity",
+        "DataStorage__clientId": IDENTITY,
         "CLIENT_ID": CLIENT_ID,
         "CLIENT_CERTIFICATE_FILE": str(private(tmp_path / "client.pem", PEM)),
         "SERVICE_KEY": KEY,
@@ -38,9 +42,13 @@ def environ(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def on_one_machine(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
     """The least with a key file instead of Key Vault."""
-    told = {name: value for name, value in environ.items() if value not in {KEY_URL, IDENTITY}}
+    told = {
+        name: value
+        for name, value in environ.items()
+        if value not in {KEY_URL, IDENTITY} and not name.startswith("DataStorage")
+    }
     file = private(tmp_path / "vault-key", KEY + "\n")
-    return {**told, "ENVIRONMENT": "local", "VAULT_KEY_FILE": str(file)}
+    return {**told, "ENVIRONMENT": "local", "VAULT_KEY_FILE": str(file), "DataStorage": "AccountName=secret-storage"}
 
 
 def private(path: Path, content: str) -> Path:
@@ -111,7 +119,12 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
     wrong = {
         "ENVIRONMENT": "staging",
         "PUBLIC_URL": "scan.example.com",
-        "DataStorage": " ",
+        "DataStorage": "AccountName=x",
+        "DataStorage__blobServiceUri": "http://a.blob.core.windows.net",
+        "DataStorage__queueServiceUri": "https://a.queue.core.windows.net/path",
+        "DataStorage__tableServiceUri": "a",
+        "DataStorage__credential": "secret",
+        "DataStorage__clientId": "no guid",
         "AUTHORITY_URL": "http://login.example.com",
         "GRAPH_URL": "ftp://graph.example.com",
         "SMTP_HOST": "smtp.example.com",
@@ -135,7 +148,7 @@ def test_a_value_is_never_repeated(values: dict[str, str]) -> None:
     told = problems(marked)
     assert "canary" not in "\n".join(told)
     assert set(names(told)) <= set(all_settings())
-    assert set(values) - {"DataStorage"} <= set(names(told))
+    assert set(values) <= set(names(told))
 
 
 @pytest.mark.parametrize("name", ["SMTP_HOST", "OUTLOOK_SMTP_HOST"])
@@ -254,11 +267,35 @@ def test_production_takes_no_key_from_a_file(environ: dict[str, str], on_one_mac
     file = on_one_machine["VAULT_KEY_FILE"]
     assert names(problems({**environ, "VAULT_KEY_FILE": file})) == ["VAULT_KEY_FILE"]
     assert names(problems({**environ, "VAULT_KEY_FILE": file, "ENVIRONMENT": "local"})) == ["VAULT_KEY_FILE"]
-    assert names(problems({**on_one_machine, "ENVIRONMENT": "production"})) == [
+    assert names(problems({**on_one_machine, "ENVIRONMENT": "production"}))[-3:] == [
         "KEY_ENCRYPTION_KEY",
         "MANAGED_IDENTITY_CLIENT_ID",
         "VAULT_KEY_FILE",
     ]
+
+
+def test_production_knows_no_key_of_the_account(environ: dict[str, str], on_one_machine: dict[str, str]) -> None:
+    """G10: in production storage is reached by the app's identity alone; a connection string is refused."""
+    by_key = {"DataStorage": on_one_machine["DataStorage"]}
+    assert names(problems({**environ, **by_key})) == ["DataStorage"]
+    assert names(problems({**environ, **by_key, "ENVIRONMENT": "local"})) == ["DataStorage"]
+    [first, *others] = names(problems({**on_one_machine, "ENVIRONMENT": "production"}))
+    assert first == "DataStorage"
+    assert [name for name in environ if name.startswith("DataStorage")] == others[:5]
+
+
+@pytest.mark.parametrize("service", ["blob", "queue", "table"])
+def test_the_address_of_a_service_is_an_https_origin(environ: dict[str, str], service: str) -> None:
+    """A slash at its end is forgiven; plain http, other paths, users and queries are not; Azurite's path is local."""
+    name = f"DataStorage__{service}ServiceUri"
+    good = f"https://account.{service}.core.windows.net"
+    assert getattr(read({**environ, name: f"{good}/"}), f"data_{service}_service") == good
+    local = {**environ, "ENVIRONMENT": "local"}
+    on_path = "https://127.0.0.1:10000/devstoreaccount1"
+    assert getattr(read({**local, name: on_path}), f"data_{service}_service") == on_path
+    assert names(problems({**environ, name: on_path})) == [name]
+    for value in (good.replace("https", "http"), f"{good}/a/b", f"{good}?x=1", "https://u@a.example", f"{good}//", "a"):
+        assert names(problems({**local, name: value})) == [name]
 
 
 def test_without_a_certificate_the_managed_identity_proves_the_app(environ: dict[str, str]) -> None:
@@ -401,7 +438,7 @@ def test_the_page_tells_the_defaults(environ: dict[str, str]) -> None:
     }
     for name, section in sections().items():
         expected = f"Default: `{defaults[name]}`." if name in defaults else "Needed."
-        if name in {"FORMER_SERVICE_KEY", "VAULT_KEY_FILE"}:
+        if name in {"FORMER_SERVICE_KEY", "VAULT_KEY_FILE", "DataStorage"}:
             expected = "Default: none."
         if name == "CLIENT_CERTIFICATE_FILE":
             expected = "Default: none; on one machine it is needed unless `MANAGED_IDENTITY_CLIENT_ID` is set."

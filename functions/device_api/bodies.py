@@ -109,6 +109,12 @@ class Document(Closed):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class UploadWish(Closed):
+    """How the device will upload. It is not part of the manifest: another wish makes no other scan."""
+
+    blocks: Annotated[bool, Field(description="In pieces: Put Block and Put Block List")] = False
+
+
 class ScanManifest(Closed):
     """A scan."""
 
@@ -120,6 +126,7 @@ class ScanManifest(Closed):
     title: Text = ""
     locale: Locale = ""
     document: Document
+    upload: UploadWish | None = None
 
 
 class NewMailboxSignIn(Closed):
@@ -340,6 +347,25 @@ class ScanState(BaseModel):
     created_at: datetime
     updated_at: datetime
     next_attempt_at: datetime | None = None
+
+
+class UploadAddress(BaseModel):
+    """Where the document goes, with these headers and nothing else of ours; the address is a secret of the device.
+
+    The headers belong to Put Blob or, for an upload in pieces, to Put Block List. 409 BlobAlreadyExists and 403
+    UnauthorizedBlobOverwrite mean that the document is there already: commit.
+    """
+
+    url: str
+    method: Literal["PUT"] = "PUT"
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+class ScanAnnounced(ScanState):
+    """A scan whose document is awaited: upload it, then commit."""
+
+    upload: UploadAddress
 
 
 class History(BaseModel):

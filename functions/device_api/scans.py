@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
@@ -13,10 +13,12 @@ from starlette.datastructures import UploadFile
 from functions.answers import JSON_LIMIT, language_of
 from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
+from functions.device_api.embedded import schema_of
 from functions.device_api.handoffs import about
 from shared import faults
 from shared.devices import Device, Use
 from shared.scans import CURSOR, FINAL, Job, Manifest
+from shared.services import Services
 
 LONGEST_WAIT = 20
 LOOK_EVERY = 0.7
@@ -28,45 +30,72 @@ _RECIPIENT = {"to_my_email": "user", "email": "to", "fax": "fax_number"}
 router = APIRouter(tags=["Scans"])
 
 
+_MANIFEST = schema_of(bodies.ScanManifest)
+
+
 @router.post(
     "/scans",
     status_code=202,
     response_model=bodies.ScanState,
     response_model_exclude_none=True,
+    response_description="Accepted: from now on it is sent, or held, or ends in a state that says why",
+    responses={
+        201: {"model": bodies.ScanAnnounced, "description": "Announced: upload the document, then commit"},
+    },
     openapi_extra={
         "requestBody": {
             "required": True,
+            "description": "JSON to upload the document of any size afterwards; multipart to hand it over at once",
             "content": {
+                "application/json": {"schema": _MANIFEST},
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
                         "required": ["manifest", "document"],
                         "properties": {
-                            "manifest": bodies.ScanManifest.model_json_schema(),
+                            "manifest": _MANIFEST,
                             "document": {"type": "string", "format": "binary"},
                         },
                     }
-                }
+                },
             },
         }
     },
 )
-async def scan(request: Request, rooms: Rooms, device: Caller) -> bodies.ScanState:
-    """Hand over a scan with its bytes. The same id with the same manifest again answers as the first time."""
+async def scan(request: Request, rooms: Rooms, device: Caller) -> Response:
+    """Hand over a scan, or announce one that will be uploaded.
+
+    The same id with the same manifest answers as the first time. While its upload is awaited, announcing it again
+    gives a new address; ten minutes is how long one is good.
+    """
     if "content-length" not in request.headers:
         raise faults.LengthRequired
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise faults.UnsupportedMediaType("multipart/form-data")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        if int(request.headers["content-length"]) > JSON_LIMIT:
+            raise faults.BodyTooLarge(limit=JSON_LIMIT)
+        return await run_in_threadpool(_announce, request, rooms, device, await request.body())
+    if media_type != "multipart/form-data":
+        raise faults.UnsupportedMediaType("neither JSON nor multipart")
     async with request.form(max_files=2, max_fields=1, max_part_size=JSON_LIMIT) as form:
         if sorted(name for name, _ in form.multi_items()) != ["document", "manifest"]:
             raise faults.InvalidRequest("parts")
-        manifest = await _manifest(form.get("manifest"), device)
+        part = form.get("manifest")
+        # Some clients send JSON parts as files.
+        written = await part.read(JSON_LIMIT) if isinstance(part, UploadFile) else part or ""
+        manifest, _ = _manifest(written, device)
         document = form.get("document")
         if not isinstance(document, UploadFile):
             raise faults.InvalidRequest("document")
         await run_in_threadpool(rooms.limits.count, Use.SCANS, device, manifest.user or None)
         job = await run_in_threadpool(rooms.acceptance.accept, device, manifest, document.file)
-    return _scan_state(request, device, job)
+    return _answer(202, _scan_state(request, device, job))
+
+
+@router.post("/scans/{id}/commit", status_code=202, response_model_exclude_none=True)
+def commit_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.ScanState:  # noqa: A002
+    """The document is uploaded. What does not fit is deleted, and may be uploaded again. Committing twice is fine."""
+    return _scan_state(request, device, rooms.uploads.commit(device.id, known_id(id)))
 
 
 @router.get("/scans/{id}", response_model_exclude_none=True)
@@ -107,11 +136,27 @@ def cancel_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bod
     return _scan_state(request, device, rooms.acceptance.cancel(device, known_id(id)))
 
 
-async def _manifest(part: Any, device: Device) -> Manifest:
-    if isinstance(part, UploadFile):  # some clients send JSON parts as files
-        part = (await part.read(JSON_LIMIT)).decode("utf-8", "replace")
+def _announce(request: Request, rooms: Services, device: Device, body: bytes) -> Response:
+    manifest, wish = _manifest(body, device)
+    rooms.limits.count(Use.SCANS, device, manifest.user or None)
+    job = rooms.acceptance.announce(device, manifest)
+    upload = rooms.uploads.address(job, blocks=wish.blocks)
+    state = _scan_state(request, device, job)
+    if upload is None:
+        return _answer(202, state)
+    address = bodies.UploadAddress(url=upload.url, headers=dict(upload.headers), expires_at=upload.expires)
+    return _answer(201, bodies.ScanAnnounced(**state.model_dump(), upload=address))
+
+
+def _answer(status: int, body: bodies.ScanState) -> Response:
+    # An address is good for whoever has it.
+    headers = {"Cache-Control": "no-store"}
+    return Response(body.model_dump_json(exclude_none=True), status, headers, "application/json")
+
+
+def _manifest(written: str | bytes, device: Device) -> tuple[Manifest, bodies.UploadWish]:
     try:
-        told = bodies.ScanManifest.model_validate_json(part or "")
+        told = bodies.ScanManifest.model_validate_json(written)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise faults.InvalidRequest(f"manifest {first['type']}") from None
@@ -120,7 +165,7 @@ async def _manifest(part: Any, device: Device) -> Manifest:
     if given != {_RECIPIENT[told.kind]}:
         raise faults.InvalidRequest("manifest recipient")
     document = told.document
-    return Manifest(
+    manifest = Manifest(
         id=told.id,
         kind=told.kind,
         user=told.user or "",
@@ -133,6 +178,7 @@ async def _manifest(part: Any, device: Device) -> Manifest:
         to=tuple(told.to or ()),
         fax_number=told.fax_number or "",
     )
+    return manifest, told.upload or bodies.UploadWish()
 
 
 def _scan_state(request: Request, device: Device, job: Job) -> bodies.ScanState:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
+import uuid
 from datetime import timedelta
 
 import jwt
@@ -152,7 +153,9 @@ def access_token(
                 "sub": _pairwise(account, resource),
             }
         else:
-            claims |= {"idtyp": "app", "roles": []}
+            # The service principal in the tenant; storage writes it into the keys that it gives out.
+            principal = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant}/{application.client_id}"))
+            claims |= {"idtyp": "app", "roles": [], "oid": principal, "sub": principal}
         value = _signed(cloud, tenant, claims)
     expires = now + timedelta(seconds=lifetime)
     key = account.key if account else None

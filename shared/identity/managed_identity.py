@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     import msal
 
 RETRY_SECONDS = 30
+
+
+class Dated(NamedTuple):
+    """An access token, for how many seconds it is good, and from when on MSAL asks for a newer one (since 1970)."""
+
+    text: str
+    lives: int
+    stale: int | None
 
 
 class ManagedIdentity:
@@ -35,6 +43,14 @@ class ManagedIdentity:
         """Return an access token for a resource, such as ``https://vault.azure.net``.
 
         Raises:
+            KeyServiceUnavailable: as :meth:`dated_token`.
+        """
+        return self.dated_token(resource).text
+
+    def dated_token(self, resource: str) -> Dated:
+        """Return an access token with its times; MSAL replaces one that lives long at half its life.
+
+        Raises:
             KeyServiceUnavailable: no token was given. Nothing in the answer tells a wrong set-up from an outage.
         """
         try:
@@ -47,7 +63,8 @@ class ManagedIdentity:
             ) from None
         if "access_token" not in answer:
             raise faults.KeyServiceUnavailable("managed identity: no token", retry_after=RETRY_SECONDS)
-        return str(answer["access_token"])
+        stale = answer.get("refresh_on")
+        return Dated(str(answer["access_token"]), int(answer["expires_in"]), int(stale) if stale else None)
 
     def _msal(self) -> msal.ManagedIdentityClient:
         if self._client is None:

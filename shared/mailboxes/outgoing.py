@@ -38,8 +38,6 @@ class Outgoing:
     account: Account
     recipients: tuple[str, ...]
     transport: Transport
-    cover: str
-    """Text of a fax, which its provider prints; empty for none."""
 
 
 class Outgoings:
@@ -106,7 +104,7 @@ class Outgoings:
         else:
             wanted = recipients(to, account.sender, policy, own_domain=account.service == EXCHANGE_ONLINE)
         transport = self._transports[account.service].choose(RANGES[account.range], policy, size)
-        return Outgoing(self._grants, account, wanted, transport, policy.fax_cover if kind == FAX else "")
+        return Outgoing(self._grants, account, wanted, transport)
 
     def way_of(self, device_id: str, kind: str, to: Sequence[str], fax_number: str, size: int) -> Outgoing:
         """Return how an accepted job leaves: what was allowed then must still be.

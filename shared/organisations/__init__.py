@@ -13,7 +13,17 @@ Consent::
 
 from shared.organisations.consent import Consents
 from shared.organisations.organisation import Organisation, Organisations
-from shared.organisations.policy import Policy
+from shared.organisations.policy import Policy, PolicyInvalid
 from shared.organisations.ranges import RANGES, Range
+from shared.organisations.templates import PLACEHOLDERS
 
-__all__ = ["RANGES", "Consents", "Organisation", "Organisations", "Policy", "Range"]
+__all__ = [
+    "PLACEHOLDERS",
+    "RANGES",
+    "Consents",
+    "Organisation",
+    "Organisations",
+    "Policy",
+    "PolicyInvalid",
+    "Range",
+]

@@ -41,7 +41,7 @@ class Organisation:
     sign_in_days: int | None
     """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
     policy: Policy
-    """With ``largest_verified`` no larger than ``largest_taken``."""
+    """With ``largest_document`` no larger than ``largest_taken``."""
     largest_taken: int | None = None
     """Bytes: what the mail service refused was larger than this; None where it has refused nothing for its size."""
 
@@ -98,7 +98,7 @@ class Organisations:
             proven_by=str(values.get("proven_by", "")),
             proven_oid=str(values.get("proven_oid", "")),
             sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
-            policy=replace(policy, largest_verified=min(policy.largest_verified, taken)) if taken else policy,
+            policy=replace(policy, largest_document=min(policy.largest_document, taken)) if taken else policy,
             largest_taken=taken,
         )
 
@@ -126,7 +126,12 @@ class Organisations:
         """Write down what the organisation decided; it counts for every scan from now on.
 
         What was learnt of the mail service's limit is forgotten: who decides anew may have raised it there.
+
+        Raises:
+            PolicyInvalid: names every field that is wrong; nothing was written.
+            Gone: nobody has consented for this organisation yet.
         """
+        policy.require_valid()
         self._change(tid, lambda _: {"policy": policy.written(), "largest_taken": None})
 
     def refused(self, tid: str, size: int, limit: object = None) -> None:

@@ -65,6 +65,7 @@ class People:
         authorizations: carries it between browser and Entra.
         graph: tells whose mailbox a token is for.
         traces: where a person's things lie.
+        signed_in: told of every sign-in that is complete: tenant, group, user.
         clock: the time now.
     """
 
@@ -77,6 +78,7 @@ class People:
         authorizations: Authorizations,
         graph: Graph,
         traces: Traces,
+        signed_in: Callable[[str, str, str], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._table = table
@@ -86,6 +88,7 @@ class People:
         self._authorizations = authorizations
         self._graph = graph
         self._traces = traces
+        self._signed_in = signed_in
         self._clock = clock
 
     def person(self, device: Device, user_id: str) -> Person:
@@ -97,6 +100,18 @@ class People:
         """
         person, _ = self._with_grant(device, user_id)
         return person
+
+    def account_of(self, tid: str, group: str, user_id: str) -> str:
+        """Return the object id of the account that a printer's user is pinned to; empty: to none."""
+        person = self._pinned(tid, group, user_id)
+        return person.oid if person is not None and person.tid == tid else ""
+
+    def hindrance(self, tid: str, oid: str) -> type[faults.Fault] | None:
+        """Return what a person must do before he can be sent for; None: nothing. An empty ``oid`` is nobody."""
+        grant = self._grants.get(tid, oid) if oid else None
+        if grant is None:
+            return faults.SignInRequired
+        return faults.BY_REASON[grant.ended] if grant.ended else None
 
     def status(self, device: Device, user_id: str) -> UserStatus:
         """Say what the panel needs to know about a user.
@@ -218,6 +233,8 @@ class People:
         days = self._organisations.get(task["tid"]).sign_in_days
         self._grants.store(task["tid"], oid, handoff.result["cache"], locale=task["locale"], days=days, at=at)
         self._organisations.confirm(task["tid"], oid)
+        # Last: whoever is let go now finds the pin and the tokens.
+        self._signed_in(task["tid"], task["group"], task["user"])
 
     def _check(self, handoff: Handoff, redeemed: Redeemed) -> str:
         """Return the mailbox's address of an account that may be this printer's user."""

@@ -152,6 +152,7 @@ class Erasure:
         for trace in old(PIN):
             unpinned = self._people.unpin(tid, *trace.parts, oid=oid)
             pins += unpinned
+            cancelled += self._retention.anonymise_user(tid, trace.parts[0], trace.parts[1], cut_off)
             done(trace, found=unpinned)
         for trace in old(JOB):
             what = self._retention.anonymise(oid, trace)

@@ -7,7 +7,10 @@ happens after each fault. Does not own: the mail (``mail``), tokens (``vault``).
 
 ::
 
+    awaiting_upload -> accepted    the document is there; or cancelled, when it does not come within a day
+    awaiting_upload -> held
     accepted -> sending -> sent
+       |           |-> held        the person must sign in; by that it is accepted again; or failed, when time is over
        |           |-> waiting     a fault that passes; next attempt at a known time
        |           |-> uncertain   the bytes went out and no answer came; shown, never sent again blindly
        |           \-> failed      final, with reason, code, and who must act
@@ -27,10 +30,15 @@ from shared.scans.announcements import Announcements
 from shared.scans.claims import Claims
 from shared.scans.deliver import Delivery
 from shared.scans.documents import media_type_of
+from shared.scans.failure_notices import FailureNotices
+from shared.scans.hold_index import HoldIndex
+from shared.scans.holds import Holds
 from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
 from shared.scans.retention import Retention
 from shared.scans.slots import Slots
 from shared.scans.sweep import Sweep
+from shared.scans.uploads import Upload, Uploads
+from shared.scans.ways import Ways
 
 __all__ = [
     "CURSOR",
@@ -39,11 +47,17 @@ __all__ = [
     "Announcements",
     "Claims",
     "Delivery",
+    "FailureNotices",
+    "HoldIndex",
+    "Holds",
     "Job",
     "Jobs",
     "Manifest",
     "Retention",
     "Slots",
     "Sweep",
+    "Upload",
+    "Uploads",
+    "Ways",
     "media_type_of",
 ]

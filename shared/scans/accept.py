@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
 from shared import faults
 from shared.scans.announcements import Announcements
 from shared.scans.documents import HEAD_BYTES, media_type_of
-from shared.scans.jobs import FINAL, KIND, Job, Jobs, Manifest, due_row
-from shared.storage import AlreadyThere, Blobs, Queue, Value
+from shared.scans.hold_index import HoldIndex, row_of
+from shared.scans.holds import Holds
+from shared.scans.jobs import AWAITING, FINAL, HELD, KIND, Job, Jobs, Manifest, due_row
+from shared.scans.uploads import ADDRESS_LIFE, AWAITED, MARGIN
+from shared.scans.ways import SWEPT_AFTER, Way, Ways
+from shared.storage import AlreadyThere, Blobs, Value
 
 if TYPE_CHECKING:
     from shared.devices import Device
+    from shared.mail import Transports
     from shared.mailboxes import Outgoings
     from shared.organisations import Organisations
-    from shared.people import People
 
-SWEPT_AFTER = timedelta(seconds=60)
-"""A job that nobody has picked up is woken again after this."""
 _CHUNK = 1 << 20
-
-log = logging.getLogger(__name__)
 
 
 class Acceptance:
@@ -36,9 +35,11 @@ class Acceptance:
         jobs: the rows.
         announcements: what is written before a document is stored.
         documents: the container for the bytes.
-        deliveries: the queue that wakes delivery.
         organisations: says what the organisation's range can send.
-        people: says whose mailbox it is.
+        transports: say how large a document each range can send.
+        ways: decides where a scan goes.
+        holds: keeps what its person must sign in for.
+        index: where held scans are found.
         clock: the time now.
         outgoings: says whether a printer can send in its own name.
     """
@@ -48,9 +49,11 @@ class Acceptance:
         jobs: Jobs,
         announcements: Announcements,
         documents: Blobs,
-        deliveries: Queue,
         organisations: Organisations,
-        people: People,
+        transports: Transports,
+        ways: Ways,
+        holds: Holds,
+        index: HoldIndex,
         clock: Callable[[], datetime],
         outgoings: Outgoings,
     ) -> None:
@@ -58,15 +61,41 @@ class Acceptance:
         self._jobs = jobs
         self._announcements = announcements
         self._documents = documents
-        self._deliveries = deliveries
         self._organisations = organisations
-        self._people = people
+        self._transports = transports
+        self._ways = ways
+        self._holds = holds
+        self._index = index
         self._clock = clock
+
+    def announce(self, device: Device, manifest: Manifest) -> Job:
+        """Accept a scan whose document the device will upload to storage itself: everything else is checked now.
+
+        Returns:
+            The job, awaiting its upload; or as it stands, where this scan was announced before.
+
+        Raises:
+            IdTaken: the id was used for another manifest.
+            Fault: why it cannot be sent; nothing was stored.
+        """
+        if earlier := self._earlier(device, manifest):
+            return earlier
+        job = self._new(device, manifest)
+        until = job.created + AWAITED
+        due = due_row(device.id, manifest.id, until)
+        job = replace(job, state=AWAITING, reason=None, until=until, due=due)
+        self._announcements.make(job)
+        earlier = self._insert(job)
+        if earlier is not None:
+            _require_same(earlier, manifest)
+        return earlier or job
 
     def largest(self, device: Device) -> int:
         """Return the size in bytes up to which the device's organisation can send a document now (0: not at all)."""
         consented = self._organisations.recent(device.tid)
-        return consented.range.largest_document if consented.consent == "consented" and consented.range else 0
+        if consented.consent != "consented" or consented.range is None:
+            return 0
+        return self._transports.largest(consented.range, consented.policy)
 
     def accept(self, device: Device, manifest: Manifest, document: IO[bytes]) -> Job:
         """Accept a scan with its bytes. From the moment this returns, it ends in the mailbox or in a visible state.
@@ -81,7 +110,8 @@ class Acceptance:
             Fault: why it cannot be sent; nothing was stored.
         """
         try:
-            job = self._new(device, manifest, document)
+            job = self._new(device, manifest)
+            check(manifest, document)
         except faults.StorageUnavailable:
             raise
         except faults.Fault:
@@ -91,22 +121,15 @@ class Acceptance:
             raise
         self._announcements.make(job)
         job = replace(job, etag=self._documents.put(job.blob, document, manifest.size))
-        try:
-            self._jobs.insert(job)
-        except AlreadyThere:
+        if earlier := self._insert(job):
             self._documents.delete(job.blob)
-            self._announcements.withdraw(job)
-            earlier = self._earlier(device, manifest)
-            if earlier is None:
-                raise faults.StorageUnavailable("row vanished", retry_after=1) from None
-            return earlier
-        try:
-            self._deliveries.send(f"{device.id}/{manifest.id}")
-        except faults.StorageUnavailable:
-            log.warning(
-                "job %s of device %s accepted without a wake-up; the sweep will bring it", manifest.id, device.id
-            )
-        return job
+            _require_same(earlier, manifest)
+            if earlier.state != AWAITING:
+                return earlier
+            # Announced for an upload that never came this way: these are its bytes.
+            document.seek(0)
+            return self._ways.go(earlier, self._documents.put(earlier.blob, document, manifest.size))
+        return self._ways.went(job)
 
     def cancel(self, device: Device, job_id: str) -> Job:
         """Cancel what has not been sent.
@@ -121,50 +144,95 @@ class Acceptance:
                 return None
             if job.state in FINAL or job.state in {"sending", "uncertain"}:
                 raise faults.WrongState(job.state)
-            return {"state": "cancelled", "reason": None, "next_attempt": None}, None
+            # An address for its upload may still be good: what comes late is deleted then.
+            late = self._clock() + ADDRESS_LIFE + MARGIN if job.state == AWAITING else None
+            return {"state": "cancelled", "reason": None, "next_attempt": None, "until": None}, late
 
-        return self._jobs.change(device.id, job_id, cancel, then=lambda job: self._documents.delete(job.blob))
+        before = self._jobs.get(device.id, job_id)
+        job = self._jobs.change(
+            device.id,
+            job_id,
+            cancel,
+            known=before,
+            then=lambda job: self._documents.delete(job.blob),
+            postpone=True,
+        )
+        if before is not None and before.state == HELD and before.oid:
+            self._index.forget([row_of(before)])
+        return job
 
-    def _new(self, device: Device, manifest: Manifest, document: IO[bytes]) -> Job:
+    def _insert(self, job: Job) -> Job | None:
+        """Write the row of a job that was announced; or return the job that another request wrote meanwhile."""
+        try:
+            self._jobs.insert(job)
+        except AlreadyThere:
+            self._announcements.withdraw(job)
+            earlier = self._jobs.get(job.device_id, job.manifest.id)
+            if earlier is None:
+                raise faults.StorageUnavailable("row vanished", retry_after=1) from None
+            return earlier
+        return None
+
+    def _new(self, device: Device, manifest: Manifest) -> Job:
         """Return the job that a scan will be, or raise why it cannot be sent."""
         # Before anybody looks whether he may: what began earlier than an erasure is erased (I04).
         began = self._clock()
         if manifest.kind == KIND:
-            person = self._people.person(device, manifest.user)
-            tid, oid, largest = person.tid, person.oid, self.largest(device)
-            if manifest.size > largest:
-                raise faults.TooLarge("declared", limit=largest)
+            way = self._way(device, manifest, began)
         else:
-            way = self._outgoings.way(device, manifest.kind, manifest.to, manifest.fax_number, manifest.size)
-            tid, oid = way.account.owner.tid, way.account.sign_in
-        _check(manifest, document)
+            own = self._outgoings.way(device, manifest.kind, manifest.to, manifest.fax_number, manifest.size)
+            way = Way(own.account.sign_in, "accepted", None, None)
+        due = began + SWEPT_AFTER if way.until is None else self._holds.first_look(way.until)
         return Job(
             device_id=device.id,
             manifest=manifest,
-            tid=tid,
-            oid=oid,
-            state="accepted",
-            reason=None,
+            tid=device.tid,
+            oid=way.oid,
+            state=way.state,
+            reason=way.reason,
             attempts=0,
             created=began,
             updated=began,
             next_attempt=None,
-            blob=str(uuid.uuid4()),
+            # By its name alone an old document can be asked whether its job still lives.
+            blob=f"{device.id}/{manifest.id}/{uuid.uuid4()}",
             etag="",
             printer=device.name,
             location=device.location,
-            due=due_row(device.id, manifest.id, began + SWEPT_AFTER),
+            group=device.group,
+            until=way.until,
+            due=due_row(device.id, manifest.id, due),
         )
+
+    def _way(self, device: Device, manifest: Manifest, began: datetime) -> Way:
+        """Return the way of a scan to a person, or raise why it has none."""
+        organisation = self._organisations.recent(device.tid)
+        allowed = organisation.require_consent()
+        way = self._ways.choose(device.tid, device.group, manifest.user, began)
+        self._transports.choose(allowed, organisation.policy, manifest.size)
+        if way.state == HELD:
+            self._holds.require_room(device.tid, device.group, manifest.user, way.oid)
+        return way
 
     def _earlier(self, device: Device, manifest: Manifest) -> Job | None:
         job = self._jobs.get(device.id, manifest.id)
-        if job is not None and job.manifest.digest != manifest.digest:
-            raise faults.IdTaken
+        if job is not None:
+            _require_same(job, manifest)
         return job
 
 
-def _check(manifest: Manifest, document: IO[bytes]) -> None:
-    """Check the bytes against the manifest, and leave them at their start."""
+def _require_same(earlier: Job, manifest: Manifest) -> None:
+    if earlier.manifest.digest != manifest.digest:
+        raise faults.IdTaken
+
+
+def check(manifest: Manifest, document: IO[bytes]) -> None:
+    """Check the bytes against the manifest, and leave them at their start.
+
+    Raises:
+        DocumentMismatch: another size or hash.
+        UnsupportedType: another type than announced.
+    """
     digest, size, head = hashlib.sha256(), 0, b""
     while chunk := document.read(_CHUNK):
         head = head or chunk[:HEAD_BYTES]

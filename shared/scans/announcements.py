@@ -9,13 +9,14 @@ find nothing, and that is fine.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.privacy.traces import JOB, LISTS, Trace, row_of_scan, values_of
-from shared.scans.jobs import Job, due_values, newest_first, oldest_first
+from shared.scans import hold_index
+from shared.scans.jobs import HELD, Job, due_values, newest_first, oldest_first
 from shared.storage import Table, Value, key
 
 if TYPE_CHECKING:
@@ -53,10 +54,15 @@ class Announcements:
         """Announce a scan whose document is about to be stored. ``job.due`` is its place in the list of what is due."""
         trace = trace_of(job)
         assert job.due is not None
+        whose: list[tuple[str, Mapping[str, Value | None]]] = []
+        if job.oid:
+            whose.append((row_of_scan(job.tid, job.oid, *trace.parts), values_of(job.oid, trace)))
+        if not job.oid or job.state == HELD:
+            whose.append((hold_index.row_of(job), hold_index.values_of(job)))
         self._table.insert_together(
             LISTS,
             [
-                (row_of_scan(job.tid, job.oid, *trace.parts), values_of(job.oid, trace)),
+                *whose,
                 (_row(trace.parts), _values(trace.parts, job.tid, job.oid)),
                 (job.due, due_values(job)),
             ],
@@ -66,8 +72,16 @@ class Announcements:
         """Take back what :meth:`make` announced: no job came of it."""
         trace = trace_of(job)
         assert job.due is not None
-        rows = (row_of_scan(job.tid, job.oid, *trace.parts), _row(trace.parts), job.due)
-        self._table.delete_together(LISTS, rows)
+        whose = [row_of_scan(job.tid, job.oid, *trace.parts)] if job.oid else []
+        if not job.oid or job.state == HELD:
+            whose.append(hold_index.row_of(job))
+        self._table.delete_together(LISTS, [*whose, _row(trace.parts), job.due])
+
+    def adopt(self, job: Job, oid: str) -> None:
+        """Write down whose a scan is that was announced for somebody unknown."""
+        trace = trace_of(job)
+        self._traces.note(job.tid, oid, trace)
+        self._table.put(LISTS, _row(trace.parts), _values(trace.parts, job.tid, oid))
 
     def anonymise(self, trace: Trace) -> None:
         """Let the list of what is kept say no longer whose it is."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults
-from shared.scans.jobs import RESTING, Decision, Job, Jobs
+from shared.scans.jobs import PARKED, RESTING, Decision, Job, Jobs
 from shared.scans.slots import Slots
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Claims:
 
     def _decide(self, job: Job, lease: str) -> Decision:
         now = self._clock()
-        if job.state in RESTING or (job.next_attempt is not None and now < job.next_attempt):
+        if job.state in RESTING | PARKED or (job.next_attempt is not None and now < job.next_attempt):
             return None
         if job.state == "sending" and job.lease_until is not None and now < job.lease_until:
             return None
@@ -72,7 +72,7 @@ class Claims:
                     # Its delivery died between the first byte and the record: nobody knows.
                     return {"state": "uncertain", "reason": faults.OutcomeUnknown.reason}, None
                 repeated = True
-        if job.attempts and now > job.created + GIVEN_UP_AFTER + timedelta(seconds=LONGEST_PAUSE):
+        if job.attempts and now > job.deliverable_since + GIVEN_UP_AFTER + timedelta(seconds=LONGEST_PAUSE):
             # Attempts that end in a crash never come to the end of one.
             return {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None}, None
         until = now + LEASE

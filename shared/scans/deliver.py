@@ -12,7 +12,7 @@ import math
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,8 +22,10 @@ from shared.mail import Draft, TokenRejected
 from shared.organisations.ranges import GRAPH, SEND_MAIL
 from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims
 from shared.scans.compose import compose
+from shared.scans.failure_notices import FailureNotices
 from shared.scans.gate import Gate
-from shared.scans.jobs import FINAL, Decision, Job, Jobs
+from shared.scans.holds import Holds
+from shared.scans.jobs import FINAL, HELD, Decision, Job, Jobs
 from shared.scans.slots import AllTaken, Slots, TakenOver
 from shared.scans.stored import StoredDocument
 from shared.storage import Blobs, Queue, Value
@@ -92,6 +94,8 @@ class Delivery:
         transports: the ways out, and the choice between them.
         slots: where it is written that a mail is about to leave.
         claims: gives jobs to deliveries.
+        holds: keeps what its person must sign in for.
+        notices: tells a person what failed for good.
         clock: the time now.
         below: ``below(n)`` gives a random number from 0 to n-1, for the jitter of pauses.
         outgoings: the way out for printers' own mail.
@@ -108,6 +112,8 @@ class Delivery:
         transports: Transports,
         slots: Slots,
         claims: Claims,
+        holds: Holds,
+        notices: FailureNotices,
         clock: Callable[[], datetime],
         below: Callable[[int], int],
         outgoings: Outgoings,
@@ -122,6 +128,8 @@ class Delivery:
         self._transports = transports
         self._slots = slots
         self._claims = claims
+        self._holds = holds
+        self._notices = notices
         self._clock = clock
         self._below = below
         self._gate = Gate(below)
@@ -193,16 +201,15 @@ class Delivery:
         self._with_token(way, way.transport.scopes, lambda token: self._hand_over(attempt, way, token, sender))
 
     def _way(self, job: Job) -> _Way:
-        told = job.manifest
+        told, organisation = job.manifest, self._organisations.recent(job.tid)
         if job.own:
             found = self._outgoings.way_of(job.device_id, told.kind, told.to, told.fax_number, told.size)
             account = found.account
-            message = compose(job, found.recipients, found.cover)
+            message = compose(job, organisation.policy, found.recipients)
             return _Way(found.grants, job.tid, account.sign_in, account.identity, found.transport, message)
-        organisation = self._organisations.recent(job.tid)
         allowed = organisation.require_consent()
         transport = self._transports.choose(allowed, organisation.policy, told.size)
-        return _Way(self._grants, job.tid, job.oid, job.oid, transport, compose(job))
+        return _Way(self._grants, job.tid, job.oid, job.oid, transport, compose(job, organisation.policy))
 
     def _with_token(self, way: _Way, scopes: Sequence[str], use: Callable[[str], Result]) -> Result:
         """Call ``use`` with an access token, and once more with another where that one is not taken."""
@@ -285,8 +292,19 @@ class Delivery:
                 self._end(attempt, "failed", fault.reason)
 
     def _hold(self, attempt: _Attempt, fault: faults.Fault) -> None:
-        """The person must act: the place where a scan is kept for him."""
-        self._end(attempt, "failed", fault.reason)
+        """Keep the scan until its person has signed in again, where the organisation wants that."""
+        job = attempt.job
+        until = self._holds.until_again(job)
+        if until is None:
+            self._end(attempt, "failed", fault.reason)
+            return
+        # Before the row says so, so that a sign-in that comes now finds it; and one that came meanwhile is found here.
+        self._holds.note(job)
+        held: dict[str, Value | None] = {"state": HELD, "reason": fault.reason, "next_attempt": None, "until": until}
+        if attempt.verified:
+            held["look"] = True
+        if self._write(attempt, held, due=self._holds.first_look(until)):
+            self._holds.look(replace(job, state=HELD, until=until))
 
     def _wait(self, attempt: _Attempt, fault: faults.Fault) -> None:
         pause = fault.retry_after
@@ -294,7 +312,7 @@ class Delivery:
             pause = min(FIRST_PAUSE * 3 ** (attempt.job.attempts - 1), LONGEST_PAUSE)
         # Jitter only ever adds: Retry-After is obeyed to the second (R40).
         pause += pause * self._below(200) / 1000
-        if self._clock() + timedelta(seconds=pause) > attempt.job.created + GIVEN_UP_AFTER:
+        if self._clock() + timedelta(seconds=pause) > attempt.job.deliverable_since + GIVEN_UP_AFTER:
             self._end(attempt, "failed", faults.NotDeliveredInTime.reason)
             return
         self._again(attempt, pause, {"reason": fault.reason})
@@ -318,6 +336,8 @@ class Delivery:
     def _end(self, attempt: _Attempt, state: str, reason: str | None) -> None:
         if self._write(attempt, {"state": state, "reason": reason, "next_attempt": None}, due=None):
             job = attempt.job
+            if state == "failed" and reason is not None and not job.own:
+                self._notices.failed(job, reason)
             log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
 
     def _write(self, attempt: _Attempt, changes: Mapping[str, Value | None], due: datetime | None) -> bool:

@@ -21,10 +21,16 @@ RESTING = FINAL | {"uncertain"}
 """States in which nothing more happens by itself."""
 KIND = "to_my_email"
 """The kind that people send to themselves; all others the printer sends in its own name."""
+AWAITING, HELD = "awaiting_upload", "held"
+PARKED = frozenset({AWAITING, HELD})
+"""States in which the device or the person must do something before anything is delivered."""
 DUE = "due"
 HISTORY = "history"
 _LATEST = 10**15
 CURSOR = re.compile(r"[0-9]{15}\.[0-9a-f-]{36}")
+
+WRITES_TAKE = timedelta(minutes=10)
+"""No two writes of one change are further apart than this."""
 
 
 class Unreadable(Exception):
@@ -81,6 +87,12 @@ class Job:
     """Id of the draft that an earlier attempt left in the mailbox."""
     repeated: bool = False
     """Whether it was sent once more after an outcome that nobody knows, as the organisation's policy says."""
+    group: str = ""
+    """The device's group when it was handed over: with the user it names whose it is before anybody signed in."""
+    until: datetime | None = None
+    """When its upload is awaited no longer, or it is held no longer."""
+    began: datetime | None = None
+    """Since when it can be delivered, where that is later than ``created``."""
     due: str | None = None
     """Row key of its place in the list of what is due. What it says is never later than what the row says."""
     row: Row | None = field(default=None, compare=False, repr=False)
@@ -90,6 +102,11 @@ class Job:
     def own(self) -> bool:
         """Whether the printer sends it in its own name; then ``oid`` is the sign-in of its mailbox at acceptance."""
         return self.manifest.kind != KIND
+
+    @property
+    def deliverable_since(self) -> datetime:
+        """From when on the time counts after which its delivery is given up."""
+        return self.began or self.created
 
     @property
     def fault(self) -> type[faults.Fault] | None:

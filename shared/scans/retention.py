@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from shared import faults
 from shared.scans.announcements import Announcements
+from shared.scans.failure_notices import FailureNotices
+from shared.scans.hold_index import HoldIndex
 from shared.scans.jobs import RESTING, Job, Jobs, written
 from shared.scans.slots import Slots
 from shared.storage import Blobs, Value
@@ -19,9 +22,13 @@ if TYPE_CHECKING:
 
 KEPT = timedelta(days=30)
 """After this a job, its place in the history and whatever is left of it are deleted. No job works for so long."""
+ORPHAN_AFTER = timedelta(hours=48)
+"""An older document is asked for its job. Only held ones live so long with one."""
 AT_MOST = 2000
 """Jobs that one run of the timer deletes."""
 
+
+log = logging.getLogger(__name__)
 
 Anonymised = Literal["nothing", "kept", "cancelled"]
 """What was done to a job: nothing (there is none, or it was done before), its end was kept, or it was cancelled."""
@@ -35,6 +42,8 @@ class Retention:
         announcements: what was stored when.
         slots: says whether a mail is leaving at this moment.
         documents: the container with the bytes.
+        index: what is held for whom.
+        notices: what there is to tell whom.
         clock: the time now.
     """
 
@@ -44,12 +53,16 @@ class Retention:
         announcements: Announcements,
         slots: Slots,
         documents: Blobs,
+        index: HoldIndex,
+        notices: FailureNotices,
         clock: Callable[[], datetime],
     ) -> None:
         self._jobs = jobs
         self._announcements = announcements
         self._slots = slots
         self._documents = documents
+        self._index = index
+        self._notices = notices
         self._clock = clock
 
     def expire(self) -> int:
@@ -66,6 +79,9 @@ class Retention:
             self._announcements.forget(old)
             count += 1
         self._slots.expire()
+        self._index.expire(self._clock() - KEPT)
+        self._notices.expire()
+        self._orphans()
         return count
 
     def anonymise(self, oid: str, trace: Trace) -> Anonymised:
@@ -100,8 +116,38 @@ class Retention:
         return done
 
     def forget_person(self, tid: str, oid: str) -> None:
-        """Delete what says that mails of his are leaving: none can be any more."""
+        """Delete what says that mails of his are leaving, what is held for him, and what there was to tell him."""
         self._slots.forget_person(tid, oid)
+        self._index.forget(entry.row for entry in self._index.of_account(tid, oid))
+        self._notices.forget_person(tid, oid)
+
+    def anonymise_user(self, tid: str, group: str, user: str, cut_off: datetime) -> int:
+        """Do the same with scans that wait for a printer's user and name no account yet; returns how many it cancelled.
+
+        Args:
+            tid: the tenant.
+            group: the device group.
+            user: who was pinned to the person that is erased.
+            cut_off: what was made later stays.
+        """
+        cancelled = 0
+        for entry in list(self._index.of_user(tid, group, user)):
+            if entry.trace.since <= cut_off:
+                cancelled += self.anonymise("", entry.trace) == "cancelled"
+                self._index.forget([entry.row])
+        return cancelled
+
+    def _orphans(self) -> None:
+        """Delete documents that no job came for, or that its end left over."""
+        orphans = 0
+        for name in self._documents.older_than(self._clock() - ORPHAN_AFTER):
+            device_id, _, rest = name.partition("/")
+            job = self._jobs.get(device_id, rest.partition("/")[0])
+            if job is None or job.blob != name or job.state in RESTING:
+                self._documents.delete(name)
+                orphans += 1
+        if orphans:
+            log.warning("%d orphaned documents deleted", orphans)
 
     def _anonymous(self, job: Job) -> dict[str, Value | None]:
         manifest = replace(job.manifest, user="", title="", locale="", name="", size=0, sha256="")
@@ -117,4 +163,5 @@ class Retention:
             "next_attempt": None,
             "lease": None,
             "lease_until": None,
+            "until": None,
         }

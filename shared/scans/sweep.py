@@ -8,15 +8,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from shared import faults
-from shared.scans.jobs import FINAL, RESTING, Decision, Due, Job, Jobs, Unreadable
+from shared.scans.holds import Holds
+from shared.scans.jobs import FINAL, HELD, PARKED, RESTING, WRITES_TAKE, Decision, Due, Job, Jobs, Unreadable
+from shared.scans.uploads import Uploads
 from shared.storage import Blobs, Queue
 
 MARGIN = timedelta(seconds=60)
 """So long the sweep leaves the queue to bring what it should."""
 LOOKED_AT_AGAIN = timedelta(minutes=2)
 """After it was woken."""
-WRITES_TAKE = timedelta(minutes=10)
-"""No two writes of one change are further apart than this."""
 AT_MOST = 500
 """Jobs that one run looks at."""
 
@@ -30,12 +30,24 @@ class Sweep:
         jobs: the rows.
         documents: the container with the bytes.
         deliveries: the queue.
+        holds: what waits for its person.
+        uploads: what waits for its document.
         clock: the time now.
     """
 
-    def __init__(self, jobs: Jobs, documents: Blobs, deliveries: Queue, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        documents: Blobs,
+        deliveries: Queue,
+        holds: Holds,
+        uploads: Uploads,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._jobs = jobs
         self._documents = documents
+        self._holds = holds
+        self._uploads = uploads
         self._deliveries = deliveries
         self._clock = clock
 
@@ -58,6 +70,9 @@ class Sweep:
         if job is None or job.due != due.place:
             self._clear(due, job)
             return False
+        if job.state in PARKED | FINAL:
+            self._parked(job)
+            return False
 
         def postpone(job: Job) -> Decision:
             nonlocal woken
@@ -72,6 +87,22 @@ class Sweep:
         if woken:
             self._deliveries.send(f"{job.device_id}/{job.manifest.id}")
         return woken
+
+    def _parked(self, job: Job) -> None:
+        """Look at what waits for a device or a person, and at what ended while it could still be uploaded."""
+        job = self._holds.look(job) if job.state == HELD else self._uploads.look(job)
+        if job.state in PARKED:
+            later = self._holds.later(job)
+            self._jobs.change(
+                job.device_id,
+                job.manifest.id,
+                lambda now: ({}, later) if now.state in PARKED else None,
+                known=job,
+                postpone=True,
+            )
+        elif job.state in FINAL and job.due is not None:
+            self._documents.delete(job.blob)
+            self._jobs.change(job.device_id, job.manifest.id, lambda now: ({}, None) if now.state in FINAL else None)
 
     def give_up(self, message: str) -> None:
         """A message that the queue brought too often.

@@ -15,10 +15,10 @@ happened. Not promised: transactions over more than one partition.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from shared.storage.account import PATIENCE, Account, Addresses, ByConnectionString, ByIdentity, Token
 from shared.storage.blobs import Blobs
-from shared.storage.connections import kept
 from shared.storage.errors import AlreadyThere, Changed, Gone, speaking
 from shared.storage.keys import key
 from shared.storage.queues import Queue
@@ -27,7 +27,22 @@ from shared.storage.tables import Row, Table, Value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["AlreadyThere", "Blobs", "Changed", "Gone", "Queue", "Row", "Storage", "Table", "Value", "create_all", "key"]
+__all__ = [
+    "Addresses",
+    "AlreadyThere",
+    "Blobs",
+    "ByIdentity",
+    "Changed",
+    "Gone",
+    "Queue",
+    "Row",
+    "Storage",
+    "Table",
+    "Token",
+    "Value",
+    "create_all",
+    "key",
+]
 
 TABLES = (
     "organisations",
@@ -51,28 +66,17 @@ TABLES = (
 QUEUES = ("deliveries", "deliveries-poison")
 CONTAINERS = ("documents",)
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 15
-RETRIES = 3
-CHUNK = 4 * 1024 * 1024
-"""Bytes that are read from a blob at once."""
-_PATIENCE: dict[str, Any] = {
-    "connection_timeout": CONNECT_SECONDS,
-    "read_timeout": READ_SECONDS,
-    "retry_total": RETRIES,
-}
-
 
 class Storage:
     """The data account. Clients are made lazily and shared by all threads of the process.
 
     Args:
-        connection: an Azure Storage connection string.
+        account: the way to it; a text is an Azure Storage connection string.
         new_id: makes operation ids (any unique text).
     """
 
-    def __init__(self, connection: str, new_id: Callable[[], str]) -> None:
-        self._connection = connection
+    def __init__(self, account: Account | str, new_id: Callable[[], str]) -> None:
+        self._account = ByConnectionString(account) if isinstance(account, str) else account
         self._new_id = new_id
         self._lock = threading.Lock()
         self._tables: dict[str, Table] = {}
@@ -83,32 +87,17 @@ class Storage:
         """Return the table called ``name`` (one of :data:`TABLES`)."""
         with self._lock:
             if name not in self._tables:
-                from azure.data.tables import TableClient
-
-                client = TableClient.from_connection_string(
-                    self._connection,
-                    TABLES[TABLES.index(name)],
-                    retry_backoff_factor=0.2,
-                    transport=kept(),
-                    **_PATIENCE,
-                )
-                self._tables[name] = Table(client, self._new_id)
+                self._tables[name] = Table(self._account.table(TABLES[TABLES.index(name)]), self._new_id)
             return self._tables[name]
 
     def queue(self, name: str) -> Queue:
         """Return the queue called ``name`` (one of :data:`QUEUES`)."""
         with self._lock:
             if name not in self._queues:
-                from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+                from azure.storage.queue import TextBase64EncodePolicy
 
-                client = QueueClient.from_connection_string(
-                    self._connection,
-                    QUEUES[QUEUES.index(name)],
-                    # The Functions host expects base64 (host.json, messageEncoding).
-                    message_encode_policy=TextBase64EncodePolicy(),
-                    transport=kept(),
-                    **_PATIENCE,
-                )
+                # The Functions host expects base64 (host.json, messageEncoding).
+                client = self._account.queue(QUEUES[QUEUES.index(name)], message_encode_policy=TextBase64EncodePolicy())
                 self._queues[name] = Queue(client)
             return self._queues[name]
 
@@ -116,18 +105,8 @@ class Storage:
         """Return the private container called ``container`` (one of :data:`CONTAINERS`)."""
         with self._lock:
             if container not in self._blobs:
-                from azure.storage.blob import ContainerClient
-
-                client = ContainerClient.from_connection_string(
-                    self._connection,
-                    CONTAINERS[CONTAINERS.index(container)],
-                    # By default the SDK's first request asks for 32 MiB, and holds them.
-                    max_single_get_size=CHUNK,
-                    max_chunk_get_size=CHUNK,
-                    transport=kept(),
-                    **_PATIENCE,
-                )
-                self._blobs[container] = Blobs(client)
+                client = self._account.container(CONTAINERS[CONTAINERS.index(container)])
+                self._blobs[container] = Blobs(client, self._account.signing)
             return self._blobs[container]
 
     def check(self) -> None:
@@ -147,9 +126,9 @@ def create_all(connection: str) -> None:
     from azure.storage.queue import QueueServiceClient
 
     with speaking():
-        tables = TableServiceClient.from_connection_string(connection, **_PATIENCE)
-        queues = QueueServiceClient.from_connection_string(connection, **_PATIENCE)
-        blobs = BlobServiceClient.from_connection_string(connection, **_PATIENCE)
+        tables = TableServiceClient.from_connection_string(connection, **PATIENCE)
+        queues = QueueServiceClient.from_connection_string(connection, **PATIENCE)
+        blobs = BlobServiceClient.from_connection_string(connection, **PATIENCE)
         with tables, queues, blobs:
             for name in TABLES:
                 tables.create_table_if_not_exists(name)

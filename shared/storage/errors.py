@@ -20,6 +20,10 @@ class Gone(Exception):
     """There is no such row or blob (any more)."""
 
 
+class NoToken(Exception):
+    """The app's identity got no token for storage. Never leaves this room."""
+
+
 _NOT_SET_UP = ("TableNotFound", "QueueNotFound", "ContainerNotFound")
 """A 404 for the place and not for the thing in it: to the callers it must not look like an empty place."""
 
@@ -32,8 +36,8 @@ def speaking() -> Iterator[None]:
         AlreadyThere: 409.
         Changed: 412.
         Gone: 404.
-        StorageUnavailable: no connection, a time-out, 429 or 5xx after the SDK's own retries; or the account
-            refuses us or is not set up.
+        StorageUnavailable: no connection, a time-out, 429 or 5xx after the SDK's own retries; the account refuses
+            us or is not set up; or our identity got no token.
     """
     from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 
@@ -51,6 +55,8 @@ def speaking() -> Iterator[None]:
                 raise StorageUnavailable(f"status {error.status_code}", retry_after=5) from error
             case _:
                 raise
+    except NoToken as error:
+        raise StorageUnavailable(f"no token: {error}", retry_after=5) from error
     except (ServiceRequestError, ServiceResponseError) as error:
         raise StorageUnavailable(type(error).__name__, retry_after=5) from error
     except AzureError as error:

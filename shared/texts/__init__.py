@@ -12,13 +12,14 @@ May import: the standard library and ``shared.faults``. Babel makes the catalogu
 
 from shared.texts.catalogues import CatalogueMissingError, say, translator
 from shared.texts.descriptions import Texts, describe
-from shared.texts.formats import masked, moment, size, time_of_day
+from shared.texts.formats import day, masked, moment, size, time_of_day
 from shared.texts.languages import LANGUAGES, negotiate
 
 __all__ = [
     "LANGUAGES",
     "CatalogueMissingError",
     "Texts",
+    "day",
     "describe",
     "masked",
     "moment",

@@ -36,6 +36,15 @@ def moment(when: datetime, language: str) -> str:
     return _written(when, translator(language).pgettext("day and time", "{year}-{month}-{day} {hour}:{minute} UTC"))
 
 
+def day(when: datetime, language: str) -> str:
+    """Return the day in UTC.
+
+    Raises:
+        ValueError: the moment carries no time zone.
+    """
+    return _written(when, translator(language).pgettext("day", "{year}-{month}-{day}"))
+
+
 def time_of_day(when: datetime, language: str) -> str:
     """Return hours and minutes in UTC, and say that it is UTC.
 

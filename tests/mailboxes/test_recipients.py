@@ -26,7 +26,7 @@ TEMPLATE = Policy(fax_address="{number}@fax.example.com")
         "a@contoso.example\x00",
         "a@contoso.example\n",
         " a@contoso.example",
-        "a@сontoso.example",
+        "a@\u0441ontoso.example",
         "a@contoso.example.",
         "@contoso.example",
         "a",

@@ -11,6 +11,7 @@ from typing import Any
 
 import msal
 import pytest
+import requests
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 from cryptography import x509
@@ -25,6 +26,7 @@ from local.microsoft.switchboard import Switchboard
 from local.tls import Tls
 from shared import settings
 from shared.devices import Device
+from shared.organisations import Policy
 from shared.organisations.ranges import RANGES
 from shared.scans import Claims, Delivery, Job, Manifest
 from shared.services import Services
@@ -107,11 +109,17 @@ class Office:
             "transports": self.rooms.transports,
             "slots": slots,
             "claims": Claims(jobs, slots, self.rooms.organisations, self.clock),
+            "holds": self.rooms.holds,
+            "notices": self.rooms.failure_notices,
             "clock": self.clock,
             "below": self.below,
             "outgoings": self.rooms.outgoings,
         }
         return Delivery(**{**given, **rooms})
+
+    def decide(self, **policy: Any) -> None:
+        """Let the organisation decide something."""
+        self.rooms.organisations.set_policy(CONTOSO, Policy(**policy))
 
     def below(self, limit: int) -> int:
         """The random number."""
@@ -209,3 +217,17 @@ def pin(rooms: Services, cloud: Cloud, user: str) -> None:
         "person",
         {"tid": CONTOSO, "oid": account.oid, "account_hint": "a•••@contoso.example", "pinned": rooms.clock()},
     )
+
+
+def signed_out(office: Office, user: str) -> None:
+    """Let a printer's user be as if he had never signed in."""
+    account = office.cloud.account(f"contoso/{user}")
+    office.rooms.storage.table("people").delete(key(CONTOSO, "office", user), "person")
+    office.rooms.storage.table("grants").delete(key(CONTOSO), key(account.oid))
+
+
+def upload(office: Office, job: Job, document: bytes, **headers: str) -> requests.Response:
+    """Send a document to the address that an announced scan gets, as a printer does."""
+    address = office.rooms.uploads.address(job, blocks=False)
+    assert address is not None
+    return requests.put(address.url, data=document, headers={**address.headers, **headers}, timeout=10)

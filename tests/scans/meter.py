@@ -14,8 +14,9 @@ from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from shared.storage import TABLES, Blobs, Queue, Storage, Table
+from shared.storage.account import ByConnectionString
 
-_NAMES = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NAMES = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(/[0-9a-f-]{36})*")
 
 
 class Meter(SansIOHTTPPolicy):  # type: ignore[type-arg]
@@ -41,7 +42,9 @@ class Meter(SansIOHTTPPolicy):  # type: ignore[type-arg]
 def metered(storage: Storage) -> Meter:
     """Put a meter on every client of this storage; the rooms that are built from it later are counted."""
     meter = Meter()
-    told = storage._connection
+    account = storage._account
+    assert isinstance(account, ByConnectionString)
+    told = account._connection
     # Two names for the same in the SDKs of tables, and of queues and blobs.
     tables: dict[str, Any] = {"per_call_policies": [meter], "retry_total": 0}
     others: dict[str, Any] = {"_additional_pipeline_policies": [meter], "retry_total": 0}
@@ -53,5 +56,7 @@ def metered(storage: Storage) -> Meter:
         told, "deliveries", message_encode_policy=TextBase64EncodePolicy(), **others
     )
     storage._queues["deliveries"] = Queue(queue)
-    storage._blobs["documents"] = Blobs(ContainerClient.from_connection_string(told, "documents", **others))
+    storage._blobs["documents"] = Blobs(
+        ContainerClient.from_connection_string(told, "documents", **others), account.signing
+    )
     return meter

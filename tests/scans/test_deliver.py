@@ -1,9 +1,9 @@
 """Delivering: one mail, whatever comes twice, too early, too late, or wakes after it was given up."""
 
 import threading
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -51,6 +51,7 @@ class Pausing:
 
 def test_every_fault_ends_in_what_its_action_says(office: Any) -> None:
     """R47: RETRY waits with a known time, UNCERTAIN stops, END and HOLD fail; reason, code and who can be seen."""
+    office.decide(hold_hours=0)
     office.clock.advance(minutes=11)  # in the consent's first minutes its absence would say nothing
     # The consent's end is the last: nothing is accepted after it.
     for leaf in sorted(faults.leaves(), key=lambda leaf: leaf is faults.ConsentWithdrawn):
@@ -432,11 +433,16 @@ def test_a_withdrawn_consent_is_learnt_from_the_first_delivery(office: Any) -> N
 
 
 def test_old_documents_go_and_those_of_living_jobs_do_not(office: Any) -> None:
-    """R03, I06: after 48 hours nothing of a scan is left, sent or not; before that a waiting one keeps its bytes."""
-    from shared.expiry import expire
-
-    job = office.accept()
-    expire(office.rooms.storage, office.clock() + timedelta(hours=47))
-    assert office.documents() == [job.blob]
-    expire(office.rooms.storage, office.clock() + timedelta(hours=49))
-    assert office.documents() == []
+    """R03, I06: after 48 hours a document is asked for its job: one that lives keeps it, others and orphans go."""
+    living, ended = office.accept(), office.accept()
+    blobs = office.rooms.storage.blobs("documents")
+    office.rooms.jobs.change(ended.device_id, ended.manifest.id, lambda _: ({"state": "uncertain"}, None))
+    odd = [f"{ended.device_id}/{uuid.uuid4()}/{uuid.uuid4()}", f"{living.blob}x", "name", "a/b/c/d", "//"]
+    for name in odd:
+        blobs.put(name, b"orphan", 6)
+    office.clock.advance(hours=47)
+    office.rooms.retention.expire()
+    assert len(office.documents()) == 2 + len(odd)
+    office.clock.advance(hours=2)
+    office.rooms.retention.expire()
+    assert office.documents() == [living.blob]
