@@ -61,7 +61,7 @@ def test_nobody_sees_a_token_or_anothers_sign_in(world: Any) -> None:
     printer, other = world.printer(), world.printer()
     begun = printer.email_server.start()
     for act in (other.email_server.look, other.email_server.cancel, printer.fax_server.look):
-        with pytest.raises(Exception, match="not_found|not_available"):
+        with pytest.raises(Exception, match=r"not_found|not_available"):
             act(begun.id)
     world.person().walk(f"{begun.verification_uri}?user_code={begun.user_code}", "contoso/ben")
     world.clock.advance(seconds=6)
@@ -107,7 +107,7 @@ def test_by_the_link_the_wrong_account_is_refused_too(world: Any) -> None:
 
 
 def test_outlook_com_by_the_link(world: Any) -> None:
-    """Personal accounts have no codes blocked by an organisation, but a link serves them as well: PKCE, public client."""
+    """Personal accounts are served by the link, too: PKCE, as a public client."""
     printer = world.printer()
     begun = printer.email_server.start("outlook_com")
     world.switchboard.add("token", "oauth", number=53003)
