@@ -263,6 +263,20 @@ class Services:
         return Accounts(self.storage.table("mailboxes"), self.mailbox_grants)
 
     @cached_property
+    def mailbox_authorizations(self) -> Authorizations:
+        """Authorizations under way through the mailbox's app registration."""
+        from shared.identity import Authorizations
+
+        return Authorizations(
+            self.storage.table("authorizations"),
+            self.sealer,
+            self.mailbox_entra or self.entra,
+            f"{self.settings.public_url}/auth/mailbox",
+            self.clock,
+            self.secret,
+        )
+
+    @cached_property
     def mailbox_sign_ins(self) -> SignIns:
         """Sign-ins of printers' mailboxes under way."""
         from shared.mailboxes import SignIns
@@ -273,6 +287,9 @@ class Services:
             self.mailbox_grants,
             self.mailbox_entra,
             self.graph,
+            self.organisations,
+            self.authorizations,
+            self.mailbox_authorizations,
             self.sealer,
             self.clock,
             self._random_bytes,

@@ -58,7 +58,7 @@ def _routes(server: str, use: str, tag: str) -> None:
     def state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.MailboxSignInState:  # noqa: A002
         """How far the sign-in has come. Asking faster than ``interval`` tells nothing new."""
         found = _own(rooms, device, use, known_id(id))
-        return _state(found, language_of(request, device.locale))
+        return _state(rooms, found, language_of(request, device.locale))
 
     @router.delete(f"/{server}/sign-ins/{{id}}", status_code=204, tags=[tag], name=f"cancel_{use}_sign_in")
     def cancel(rooms: Rooms, device: Caller, id: ById) -> None:  # noqa: A002
@@ -145,9 +145,12 @@ def _own(rooms: Services, device: Device, use: str, sign_in: str) -> SignIn:
     return found
 
 
-def _state(found: SignIn, language: str) -> bodies.MailboxSignInState:
+def _state(rooms: Services, found: SignIn, language: str) -> bodies.MailboxSignInState:
     fault = faults.BY_REASON[found.reason] if found.reason else None
     values = about(fault, language) if fault else {}
+    if found.status == "blocked":
+        values["link"] = f"{rooms.settings.public_url}/s/mailbox/{found.id}"
+        values["message"] += " " + say("The link: {address}", language, address=values["link"])
     return bodies.MailboxSignInState.model_validate(
         {"id": found.id, "status": found.status, "account_hint": found.account_hint, "interval": found.interval}
         | values

@@ -47,9 +47,10 @@ def pdf(device: Device, organisation: str, servers: Mapping[str, StatusOf], *, l
         for found in servers.values():
             sheet.server(found)
         sheet.end()
-        if sheet.fits:
+        fits, made = sheet.fits, sheet.written()
+        if fits:
             break
-    return sheet.written()
+    return made
 
 
 def paper(locale: str) -> str:
@@ -118,8 +119,12 @@ class _Sheet:
         return bool(self._pdf.get_y() <= self._pdf.h - _MARGIN / 2)
 
     def written(self) -> bytes:
-        """Return the finished file."""
-        return bytes(self._pdf.output())
+        """Return the finished file. Nothing can be drawn any more."""
+        made = bytes(self._pdf.output())
+        for font in self._pdf.fonts.values():
+            # fpdf2 keeps the font's file open for as long as the page lives.
+            font.ttfont.close()
+        return made
 
     def _lines(self, lines: list[Line]) -> None:
         page = self._pdf

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shared import faults
-from shared.mailboxes.accounts import EMAIL, EXCHANGE_ONLINE, FAX, OUTLOOK_COM, Account, Accounts
+from shared import faults, texts
+from shared.mail import Draft, Message, Sender, TokenRejected
+from shared.mailboxes.accounts import EMAIL, EXCHANGE_ONLINE, FAX, OUTLOOK_COM, Account, Accounts, Owner
 from shared.mailboxes.recipients import fax_address, recipients
 from shared.organisations.ranges import RANGES
 
@@ -116,6 +117,39 @@ class Outgoings:
         if device is None or device.status != "active":
             raise faults.MailboxNotSignedIn("device")
         return self.way(device, kind, to, fax_number, size)
+
+    def test(self, owner: Owner, use: str, to: str) -> None:
+        """Send a mail from an account, to see whether it works; it need not be delivered to any printer.
+
+        Args:
+            owner: whose account.
+            use: email or fax.
+            to: an address that is allowed; empty: the mailbox itself.
+
+        Raises:
+            Fault: why it was not sent, or RecipientNotAllowed and its kin.
+        """
+        account = self._accounts.owned(owner, use)
+        if account is None:
+            raise faults.MailboxNotSignedIn
+        policy = self._organisations.recent(owner.tid).policy
+        own = account.service == EXCHANGE_ONLINE
+        wanted = recipients([to or account.sender], account.sender, policy, own_domain=own)
+        message = Message(
+            job=f"test-{owner.tid}",
+            subject=texts.say("Test mail from To My Email", "en"),
+            text=texts.say("The mailbox of the printer is signed in, and can send mail.", "en"),
+            recipients=wanted,
+        )
+        transport = self._transports[account.service].choose(RANGES[account.range], policy, 0)
+        try:
+            token = self._grants.access_token(owner.tid, account.sign_in, transport.scopes)
+            draft = Draft("", look=False, remember=lambda _: None)
+            transport.send(token, Sender(account.identity, account.sender), message, None, draft)
+        except TokenRejected:
+            raise faults.MicrosoftUnavailable("a fresh token was rejected", retry_after=30) from None
+        except faults.Fault as fault:
+            raise self.meant(fault) from None
 
     def meant(self, fault: faults.Fault) -> faults.Fault:
         """Return what a fault of a sign-in means where the sign-in is a printer's and not a person's."""

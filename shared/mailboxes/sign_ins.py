@@ -25,11 +25,15 @@ from shared.vault import SealBroken
 
 if TYPE_CHECKING:
     from shared.devices import Device
-    from shared.identity import MailboxEntra, Redeemed
+    from shared.identity import Authorizations, Finished, MailboxEntra, Redeemed
     from shared.mail import Graph
+    from shared.organisations import Organisations
     from shared.vault import Grants, Sealer
 
 ROW = "mailbox"
+PURPOSE = "mailbox"
+"""Of the authorizations on the way by a link."""
+LINK_LIFE = timedelta(minutes=15)
 RANGE = RANGES["send-large"]
 """What is asked for: Graph's Mail.Send, which needs nothing switched on, and SMTP for what Graph does not take."""
 REMEMBERED = timedelta(hours=1)
@@ -56,8 +60,6 @@ class SignIn:
     interval: int
     ends: datetime
     locale: str
-    link: str = ""
-    """Of the way by a link, once it is offered."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ class SignIns:
         grants: their tokens.
         entra: of the mailbox's app registration; None where none is set up.
         graph: tells whose mailbox a token is for.
+        organisations: say what people's registration may be asked for.
+        peoples_registration: authorizations through the app registration for people.
+        own_registration: authorizations through the mailbox's.
         sealer: seals what Entra gave us to poll with.
         clock: the time now.
         random_bytes: gives n unpredictable bytes.
@@ -92,6 +97,9 @@ class SignIns:
         grants: Grants,
         entra: MailboxEntra | None,
         graph: Graph,
+        organisations: Organisations,
+        peoples_registration: Authorizations,
+        own_registration: Authorizations,
         sealer: Sealer,
         clock: Callable[[], datetime],
         random_bytes: Callable[[int], bytes],
@@ -101,6 +109,9 @@ class SignIns:
         self._grants = grants
         self._entra_or_none = entra
         self._graph = graph
+        self._organisations = organisations
+        self._peoples_registration = peoples_registration
+        self._own_registration = own_registration
         self._sealer = sealer
         self._clock = clock
         self._random_bytes = random_bytes
@@ -180,6 +191,62 @@ class SignIns:
         """
         self._own(sign_in, begun_by, tid)
         self._end(sign_in, "denied", faults.SignInDeclined.reason)
+
+    def by_link(self, sign_in: str) -> SignIn:
+        """Return a sign-in for which the way by a link is open: codes are blocked. Its id is the link's secret.
+
+        Raises:
+            LinkUnknown: there is none, or nobody offered a link for it.
+            SignInTimedOut: it is over.
+        """
+        try:
+            row = self._row(sign_in)
+        except (faults.NotFound, ValueError):
+            raise faults.LinkUnknown from None
+        if row["status"] not in {"blocked", "active"}:
+            raise faults.LinkUnknown(str(row["status"]))
+        if row["status"] == "blocked" and self._clock() >= row["ends"]:
+            raise faults.SignInTimedOut
+        return self._shown(sign_in, row)
+
+    def begin(self, sign_in: str, *, browser: str) -> str:
+        """The button on the link's page: return Entra's address, for authorization code and PKCE.
+
+        A work account goes through people's app registration, which the organisation has consented to; a personal
+        one through the mailbox's, as a public client.
+
+        Raises:
+            LinkUnknown, SignInTimedOut, WrongState: there is no such sign-in (any more).
+            ConsentRequired, ConsentWithdrawn: the organisation must consent to people's app first.
+        """
+        found = self.by_link(sign_in)
+        if found.status != "blocked":
+            raise faults.WrongState(found.status)
+        personal = found.service == OUTLOOK_COM
+        return (self._own_registration if personal else self._peoples_registration).begin(
+            PURPOSE,
+            sign_in,
+            tid=PERSONAL_TENANT if personal else found.owner.tid,
+            scopes=self._range(found).scopes,
+            browser=browser,
+            owner=found.owner.tid,
+        )
+
+    def finish(self, finished: Finished) -> SignIn:
+        """Entra has answered through the browser that began it: check who it is, and let the account count.
+
+        Raises:
+            Fault: why not; the tokens are dropped, and somebody else may try by the same link.
+        """
+        found = self.by_link(finished.subject)
+        if found.status != "blocked":
+            raise faults.WrongState(found.status)
+        return self.activate(found.id, finished.redeem(), self._range(found))
+
+    def _range(self, found: SignIn) -> Range:
+        if found.service == OUTLOOK_COM:
+            return RANGE
+        return self._organisations.get(found.owner.tid).require_consent()
 
     def activate(self, sign_in: str, redeemed: Redeemed, granted: Range) -> SignIn:
         """Somebody has signed in: check who he is, keep his tokens, and let the account count.
@@ -265,7 +332,6 @@ class SignIns:
             interval=row["interval"],
             ends=row["ends"],
             locale=row["locale"],
-            link=row.get("link", ""),
         )
 
     def _end(self, sign_in: str, status: str, reason: str | None, hint: str | None = None) -> bool:
@@ -275,7 +341,11 @@ class SignIns:
         def end(row: Row) -> Mapping[str, Value | None] | None:
             nonlocal ended
             ended = row["status"] not in FINAL
-            return {"status": status, "reason": reason, "account_hint": hint, "flow": None} if ended else None
+            changes: dict[str, Value | None] = {"status": status, "reason": reason, "account_hint": hint, "flow": None}
+            if status == "blocked":
+                until = self._clock() + LINK_LIFE
+                changes |= {"ends": until, "expires": until + REMEMBERED}
+            return changes if ended else None
 
         self._change(sign_in, end)
         return ended

@@ -1,6 +1,7 @@
 """Mail and fax in a printer's own name: from whom, to whom, by which way, and what it is shown as."""
 
 import hashlib
+import io
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_without_a_sign_in_the_guides_message_is_given(desk: Any) -> None:
 
 
 def test_a_new_sign_in_must_be_delivered_again(desk: Any) -> None:
-    """What the printer was told is another account's: an old acknowledgement counts for nothing, nor does a stale one."""
+    """What the printer was told is another account's: an old acknowledgement counts for nothing."""
     earlier = desk.ready("contoso/ben")
     desk.sign_in("contoso/olga")
     assert desk.status().fault is faults.MailboxNotDelivered
@@ -152,7 +153,7 @@ def test_a_service_that_cannot_be_reached_is_waited_for(desk: Any) -> None:
 def test_what_was_allowed_at_acceptance_must_be_at_delivery(desk: Any) -> None:
     """Signed out, or shut out, between the two: nothing leaves."""
     desk.ready()
-    job = desk.rooms.acceptance.accept(desk.device, desk.manifest(), __import__("io").BytesIO(DOCUMENT))
+    job = desk.rooms.acceptance.accept(desk.device, desk.manifest(), io.BytesIO(DOCUMENT))
     desk.rooms.mailbox_accounts.remove(desk.owner(), "email")
     desk.rooms.delivery.deliver(f"{job.device_id}/{job.manifest.id}")
     ended = desk.rooms.jobs.get(job.device_id, job.manifest.id)
