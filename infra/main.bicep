@@ -57,8 +57,8 @@ param alwaysReadyDeliver int = 0
 @description('A fixed egress address (virtual network, NAT gateway, public IP) for named locations in customers\' Conditional Access.')
 param fixedEgress bool = false
 
-@description('Days after which the storage deletes a document by itself, whatever happened to the app. The app deletes it when it was sent.')
-@minValue(4)
+@description('Days after which the storage deletes a document by itself, whatever happened to the app. The app deletes it when it was sent, after six days at the latest (a held scan whose person signed in late).')
+@minValue(7)
 param documentDays int = 8
 
 @description('Days that logs are kept. They hold ids of jobs, devices and tenants, never a person\'s name, address or file.')
