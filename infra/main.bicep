@@ -42,8 +42,8 @@ param maximumInstanceCount int = 40
 @maxValue(1000)
 param httpConcurrency int = 16
 
-@description('Threads of the worker: at least batchSize + newBatchThreshold of host.json (24), or deliveries queue inside the process.')
-@minValue(24)
+@description('Threads of the worker: at least batchSize + newBatchThreshold of host.json (16), or deliveries queue inside the process. Waiting threads cost little.')
+@minValue(16)
 param threads int = 24
 
 @description('Instances of the HTTP doors that are always warm: a person waits at a printer. 0 saves the standing cost and makes the first scan of a quiet hour wait for a cold start.')
