@@ -95,14 +95,8 @@ def take_apart(mail: IO[bytes], folder: Path) -> Mail:
             part.set_payload("")  # its text is not needed any more
     found = scans or logos
     if not found:
-        raise RefusedMail(
-            Reply(
-                554,
-                "5.6.0",
-                "There is no scan in the mail. Let the printer attach a PDF, JPEG, TIFF or PNG.",
-                "no_scan",
-            )
-        )
+        words = "There is no scan in the mail. Let the printer attach a PDF, JPEG, TIFF or PNG."
+        raise RefusedMail(Reply(554, "5.6.0", words, "no_scan"))
     if len(found) > MOST:
         raise RefusedMail(_many())
     documents = tuple(_written(folder / str(place), part, content) for place, (part, content) in enumerate(found))
