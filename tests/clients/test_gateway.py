@@ -140,7 +140,7 @@ def program(directory: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def test_kill_between_handover_and_250(bad_wire: tuple[World, Proxy], capsys: pytest.CaptureFixture[str]) -> None:
-    """R02: the gateway is killed when the service has the scan and before it says 250; the printer comes again: one mail."""
+    """R02: the gateway is killed once the service has the scan, before 250; the printer comes again: one mail."""
     world, proxy = bad_wire
     directory, secret = prepared(world, capsys)
     sign_in(world, directory)
