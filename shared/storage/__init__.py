@@ -58,6 +58,9 @@ TABLES = (
     "keys",
     "traces",
     "erasures",
+    "mailboxes",
+    "mailboxgrants",
+    "mailboxrenewals",
 )
 """Every table there is. Infrastructure creates them; the app never does at run time."""
 QUEUES = ("deliveries", "deliveries-poison")
