@@ -2,7 +2,7 @@
 
 ``/s`` takes the code, ``/s/{link}`` is the first login. ``/auth/callback`` takes Entra's cross-site form, which
 carries no cookie, and ``/auth/finish`` finishes in the browser that began: a first login, a consent, or the sign-in to
-a person's own page (``functions/me.py``).
+a person's own page (``functions/me.py``) or to the console (``functions/console``).
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from functions.answers import (
     see_other,
     trouble,
 )
+from functions.console_session import console_signed_in
 from functions.forms import address_of, form_of
 from functions.me_session import signed_in
 from shared import faults
+from shared.administrators import PURPOSE as CONSOLE
 from shared.handoffs import Handoff
 from shared.pages import EnterCode, FirstLogin, FirstLoginDone, Trouble, View
 from shared.privacy import PURPOSE
@@ -81,6 +83,8 @@ def build(services: Callable[[], Services]) -> FastAPI:
             return forget_browser(see_other(f"/s/{services().people.finish(finished)}"))
         if finished.purpose == PURPOSE:
             return forget_browser(signed_in(services(), request, finished))
+        if finished.purpose == CONSOLE:
+            return forget_browser(console_signed_in(services(), request, finished))
         onward = services().consents.finish(finished, browser=browser or "")
         return see_other(onward.address) if onward.again else forget_browser(see_other(f"/consent/{onward.address}"))
 

@@ -38,6 +38,8 @@ var tables = [
   'keys'
   'traces'
   'erasures'
+  'sessions'
+  'audit'
 ]
 var queues = [
   'deliveries'

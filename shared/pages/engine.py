@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from shared.faults import leaves
 from shared.pages.api_reference import read
 from shared.pages.assets import asset_address
+from shared.pages.console_words import act_words
 from shared.pages.next_steps import next_step, who_acts
 from shared.pages.scan_states import state_words
 from shared.pages.views import View
@@ -57,6 +58,7 @@ def _environment() -> Environment:
         "next_step": next_step,
         "who_acts": who_acts,
         "state_words": state_words,
+        "act_words": act_words,
         "api_reference": read,
         "faults": leaves,
     }

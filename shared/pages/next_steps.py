@@ -13,10 +13,12 @@ from shared.faults import (
     ConsentRequired,
     ConsentRoleMissing,
     ConsentWithdrawn,
+    ConsoleRoleMissing,
     Fault,
     LinkUnknown,
     MethodNotAllowed,
     PersonMust,
+    SignInNotFresh,
     UnsupportedMediaType,
     Who,
 )
@@ -40,6 +42,7 @@ class NextStep:
 
 _CONSENT = NextStep(N_("Connect the organisation"), "/consent")
 _CODE = NextStep(N_("Enter a code from the printer"), "/s")
+_CONSOLE = NextStep(N_("To the console"), "/console")
 _DOCS = NextStep(N_("Read the API description"), "/api/docs")
 _FRONT = NextStep(N_("To the front page"), "/")
 
@@ -56,6 +59,7 @@ _STEPS: tuple[tuple[tuple[type[Fault], ...], NextStep], ...] = (
         ),
         _CONSENT,
     ),
+    ((ConsoleRoleMissing, SignInNotFresh), _CONSOLE),
     ((MethodNotAllowed, UnsupportedMediaType), _DOCS),
     ((AdministratorMust,), _FRONT),
     ((PersonMust, LinkUnknown), _CODE),

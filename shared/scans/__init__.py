@@ -29,11 +29,13 @@ from shared.scans.accept import Acceptance
 from shared.scans.announcements import Announcements
 from shared.scans.claims import Claims
 from shared.scans.deliver import Delivery
+from shared.scans.desk import Desk
 from shared.scans.documents import media_type_of
 from shared.scans.failure_notices import FailureNotices
 from shared.scans.hold_index import HoldIndex
 from shared.scans.holds import Holds
 from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
+from shared.scans.ledger import PLACE, Day, Figures, Ledger
 from shared.scans.retention import Retention
 from shared.scans.slots import Slots
 from shared.scans.sweep import Sweep
@@ -43,15 +45,20 @@ from shared.scans.ways import Ways
 __all__ = [
     "CURSOR",
     "FINAL",
+    "PLACE",
     "Acceptance",
     "Announcements",
     "Claims",
+    "Day",
     "Delivery",
+    "Desk",
     "FailureNotices",
+    "Figures",
     "HoldIndex",
     "Holds",
     "Job",
     "Jobs",
+    "Ledger",
     "Manifest",
     "Retention",
     "Slots",

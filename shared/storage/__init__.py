@@ -58,6 +58,8 @@ TABLES = (
     "keys",
     "traces",
     "erasures",
+    "sessions",
+    "audit",
 )
 """Every table there is. Infrastructure creates them; the app never does at run time."""
 QUEUES = ("deliveries", "deliveries-poison")
