@@ -30,6 +30,7 @@ from functions.me_session import signed_in
 from shared import faults
 from shared.administrators import PURPOSE as CONSOLE
 from shared.handoffs import Handoff
+from shared.identity import Finished
 from shared.pages import EnterCode, FirstLogin, FirstLoginDone, Trouble, View
 from shared.privacy import PURPOSE
 from shared.services import Services
@@ -79,16 +80,25 @@ def build(services: Callable[[], Services]) -> FastAPI:
     def finish(request: Request, tx: str = "") -> Response:
         browser = browser_of(request)
         finished = services().authorizations.finish(tx, browser=browser)
-        if finished.purpose == STORY:
-            return forget_browser(see_other(f"/s/{services().people.finish(finished)}"))
-        if finished.purpose == PURPOSE:
-            return forget_browser(signed_in(services(), request, finished))
-        if finished.purpose == CONSOLE:
-            return forget_browser(console_signed_in(services(), request, finished))
-        onward = services().consents.finish(finished, browser=browser or "")
-        return see_other(onward.address) if onward.again else forget_browser(see_other(f"/consent/{onward.address}"))
+        return _finished(services(), request, finished, browser or "")
 
     return door(app, trouble(services), largest=FORM_LIMIT)
+
+
+def _finished(services: Services, request: Request, finished: Finished, browser: str) -> Response:
+    """Hand an answer of Entra's to what it was for."""
+    if finished.purpose == STORY:
+        answer = see_other(f"/s/{services.people.finish(finished)}")
+    elif finished.purpose == PURPOSE:
+        answer = signed_in(services, request, finished)
+    elif finished.purpose == CONSOLE:
+        answer = console_signed_in(services, request, finished)
+    else:
+        onward = services.consents.finish(finished, browser=browser)
+        if onward.again:
+            return see_other(onward.address)  # it comes back, and by the same cookie
+        answer = see_other(f"/consent/{onward.address}")
+    return forget_browser(answer)
 
 
 def _view(services: Services, handoff: Handoff, action: str) -> View:

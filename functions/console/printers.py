@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
@@ -131,11 +132,7 @@ def _wish(form: Mapping[str, str]) -> tuple[str, str, int, str]:
     if not told["group"] or any(len(value) > _LONGEST[name] or not value.isprintable() for name, value in told.items()):
         raise faults.InvalidRequest("group or location")
     count, kind = form.get("count", ""), form.get("kind", "")
-    if (
-        not (count.isascii() and count.isdigit())
-        or len(count) > len("500")
-        or kind not in {"code", "ticket", "approval"}
-    ):
+    if not re.fullmatch("[0-9]{1,3}", count) or kind not in {"code", "ticket", "approval"}:
         raise faults.InvalidRequest("count or kind")
     return told["group"], told["location"], int(count), kind
 

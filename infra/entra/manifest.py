@@ -158,12 +158,8 @@ def _deviations(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator
             continue  # people may call it what they like
         if name == "requiredResourceAccess":
             yield from _permissions(found.get(name) or [], value)
-        elif name == "optionalClaims":
-            claims = [one["name"] for one in (found.get(name) or {}).get("idToken") or []]
-            yield from _listed("optionalClaims.idToken", claims, [one["name"] for one in value["idToken"]])
-        elif name == "appRoles":
-            enabled = [role["value"] for role in found.get(name) or [] if role.get("isEnabled", True)]
-            yield from _listed(name, enabled, [role["value"] for role in value])
+        elif name in {"optionalClaims", "appRoles"}:
+            yield from _listed(name, _named(found.get(name)), _named(value))
         elif isinstance(value, Mapping):
             yield from _nested(name, found.get(name) or {}, value)
         elif _plain(found.get(name)) != _plain(value):
@@ -184,6 +180,13 @@ def _nested(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> I
             yield from _listed(place, there or [], value)
         elif _plain(there) != _plain(value):
             yield f"{place}: {there!r} in place of {value!r}"
+
+
+def _named(listed: Any) -> list[str]:
+    """Return the names of optional claims in ID tokens, or the values of the app roles that are enabled."""
+    if isinstance(listed, Mapping):
+        return [str(one["name"]) for one in listed.get("idToken") or []]
+    return [str(role.get("value")) for role in listed or [] if role.get("isEnabled", True)]
 
 
 def _listed(place: str, found: Sequence[str], wanted: Sequence[str]) -> Iterator[str]:

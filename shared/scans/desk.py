@@ -13,7 +13,7 @@ from shared import faults
 from shared.scans.accept import Acceptance
 from shared.scans.holds import Holds
 from shared.scans.jobs import HELD, Decision, Job, Jobs
-from shared.storage import Queue
+from shared.storage import Queue, Value
 
 if TYPE_CHECKING:
     from shared.devices import Device
@@ -69,7 +69,9 @@ class Desk:
                 raise faults.WrongState(job.state)
             now = self._clock()
             # Whoever decides that a mail is sent once more starts the time for it anew, and decides once.
-            again = {"repeated": True, "began": now, "look": True} if job.state == "uncertain" else {}
+            again: dict[str, Value] = {}
+            if job.state == "uncertain":
+                again = {"repeated": True, "began": now, "look": True}
             return {"state": "accepted", "reason": None, "next_attempt": None, **again}, now + SWEPT_AFTER
 
         job = self._jobs.change(device.id, job_id, retry)

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
+from typing import TypeGuard
 
 from shared.privacy.traces import LISTS, row_of_scan
 from shared.scans.announcements import row_of_organisation
@@ -178,18 +179,13 @@ class Ledger:
             return list(pool.map(read, places))
 
 
-def place_of(job: Job) -> str:
-    """Return the cursor that continues after a job."""
-    return f"{newest_first(job.created)}.{job.device_id}.{job.manifest.id}"
-
-
 def _in_organisation(row: str) -> _Place:
     """Read a place from the end of a row's key: device, job and document are UUIDs, which every key writes plainly."""
     place, device_id, job_id, _ = row.split("|")[-4:]
     return place, device_id, job_id
 
 
-def _belongs(job: Job | None, tid: str, oid: str) -> bool:
+def _belongs(job: Job | None, tid: str, oid: str) -> TypeGuard[Job]:
     return job is not None and job.tid == tid and oid in {"", job.oid}
 
 
