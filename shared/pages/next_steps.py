@@ -31,6 +31,8 @@ _WHO = {
     Who.NONE: N_("Nobody else"),
 }
 
+_WHO_FOR_ADMINISTRATORS = _WHO | {Who.USER: N_("The person"), Who.ADMIN: N_("You, as an administrator")}
+
 
 @dataclass(frozen=True)
 class NextStep:
@@ -67,8 +69,13 @@ _STEPS: tuple[tuple[tuple[type[Fault], ...], NextStep], ...] = (
 
 
 def who_acts(who: Who) -> str:
-    """Return the message id that says who must act."""
+    """Return the message id that says who must act, to a person."""
     return _WHO[who]
+
+
+def who_acts_here(who: Who) -> str:
+    """Return the message id that says who must act, to an administrator."""
+    return _WHO_FOR_ADMINISTRATORS[who]
 
 
 def next_step(fault: Fault | type[Fault]) -> NextStep:

@@ -114,7 +114,8 @@ def poisoned(value: Any, poison: str) -> Any:
     """Return a value with every text in it, at any depth, turned hostile."""
     match value:
         case str():
-            return value + poison
+            # An empty text says that something is not there, and nobody outside makes it so.
+            return value + poison if value else value
         case TooLarge():
             return TooLarge(limit=poison)
         case _ if is_dataclass(value) and not isinstance(value, type):
