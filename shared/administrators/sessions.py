@@ -34,7 +34,7 @@ _SEEN_EVERY = timedelta(minutes=1)
 _LONGEST_SHOWN = 120
 """Letters of a name; it is shown and nothing else."""
 _COOKIE = re.compile(r"([0-9a-f-]{36})\.([0-9a-f-]{36})\.([0-9a-f]{64})")
-_OURS = re.compile(r"/console(/[A-Za-z0-9._~-]+)*")
+_OURS = re.compile(r"/console(/[A-Za-z0-9_-]+)*")
 
 
 @dataclass(frozen=True)

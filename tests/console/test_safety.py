@@ -27,9 +27,10 @@ def routes() -> list[tuple[str, str]]:
     def nothing() -> Any:
         raise AssertionError
 
-    found = [(method, route.path) for route in build(nothing).routes for method in route.methods]  # type: ignore[attr-defined]
+    paths = build(nothing).openapi()["paths"]
+    found = [(method.upper(), path) for path, item in paths.items() for method in item]
     assert len(found) > 20
-    return sorted((method, path) for method, path in found if method != "HEAD")
+    return sorted(found)
 
 
 def filled(path: str, device: str, job: str, oid: str) -> str:
@@ -244,7 +245,7 @@ def test_what_an_address_says_stays_text(office: Any, desk: Desk) -> None:
     ):
         for path in ("/console", "/console/printers", "/console/people", "/console/jobs", "/console/audit"):
             answer = desk.get(path + query, cookie)
-            assert answer.status_code in {200, 400, 404}
+            assert answer.status_code in {200, 404, 422}
             assert "<script" not in answer.text
 
 
@@ -256,7 +257,7 @@ def entries(text: str) -> Iterator[Entry]:
 
 
 @pytest.mark.parametrize(
-    "text", ['=HYPERLINK("http://evil")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n=1", "＝1"]
+    "text", ['=HYPERLINK("http://evil")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n=1", "\uff1d1"]
 )
 def test_a_spreadsheet_runs_nothing_of_the_export(text: str) -> None:
     """H07: what could be a formula begins with an apostrophe in CSV, and is as it was in JSON."""
