@@ -20,7 +20,7 @@ from functions.answers import (
 from functions.forms import form_of
 from shared import faults
 from shared.handoffs import Handoff
-from shared.organisations import RANGES
+from shared.organisations import RANGES, Policy
 from shared.pages import ConsentDone, ConsentStart, Trouble, View, range_choice
 from shared.services import Services
 
@@ -70,11 +70,18 @@ def build(services: Callable[[], Services]) -> FastAPI:
     return door(app, trouble(services), largest=FORM_LIMIT)
 
 
-def _choice(action: str, chosen: str, organisation: str | None = None, printer: str | None = None) -> ConsentStart:
+def _choice(
+    action: str,
+    chosen: str,
+    organisation: str | None = None,
+    printer: str | None = None,
+    policy: Policy | None = None,
+) -> ConsentStart:
     return ConsentStart(
         action=action,
         ranges=[
-            range_choice(offered.slug, _short(offered.scopes), offered.largest_document) for offered in RANGES.values()
+            range_choice(offered.slug, _short(offered.scopes), offered.largest_document(policy or Policy()))
+            for offered in RANGES.values()
         ],
         chosen=chosen,
         organisation=organisation,
@@ -90,8 +97,10 @@ def _short(scopes: Iterable[str]) -> list[str]:
 def _view(services: Services, handoff: Handoff, action: str) -> View:
     task = handoff.task
     if handoff.status == "pending":
-        name = services.organisations.get(task["tid"]).name if task["tid"] else None
-        return _choice(action, task["range"], name or None, task["printer"] or None)
+        if not task["tid"]:
+            return _choice(action, task["range"], None, task["printer"] or None)
+        known = services.organisations.get(task["tid"])
+        return _choice(action, task["range"], known.name or None, task["printer"] or None, known.policy)
     organisation = services.organisations.get(handoff.outcome) if handoff.outcome else None
     if handoff.status not in {"confirm", "active"} or organisation is None or organisation.range is None:
         return Trouble(faults.BY_REASON[handoff.reason or faults.SignInTimedOut.reason])

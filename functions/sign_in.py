@@ -13,6 +13,7 @@ from math import ceil
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from functions import mailbox_links
 from functions.answers import (
     FORM_LIMIT,
     browser_of,
@@ -70,6 +71,8 @@ def build(services: Callable[[], Services]) -> FastAPI:
         browser = browser_of(request) or services().secret()
         return remember_browser(see_other(services().people.begin(link, browser=browser)), browser)
 
+    app.include_router(mailbox_links.router(services))
+
     @app.post("/auth/callback")
     async def answered(request: Request) -> Response:
         form = await form_of(request)
@@ -93,6 +96,8 @@ def _finished(services: Services, request: Request, finished: Finished, browser:
         answer = signed_in(services, request, finished)
     elif finished.purpose == CONSOLE:
         answer = console_signed_in(services, request, finished)
+    elif finished.purpose == mailbox_links.PURPOSE:
+        answer = see_other(f"/s/mailbox/{services.mailbox_sign_ins.finish(finished).id}")
     else:
         onward = services.consents.finish(finished, browser=browser)
         if onward.again:

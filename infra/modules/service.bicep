@@ -38,6 +38,9 @@ var tables = [
   'keys'
   'traces'
   'erasures'
+  'mailboxes'
+  'mailboxgrants'
+  'mailboxrenewals'
   'sessions'
   'audit'
 ]

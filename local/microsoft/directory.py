@@ -35,7 +35,8 @@ class Tenant:
     """An organisation. ``domains`` are its verified domains, the initial one last.
 
     ``user_consent`` is ``microsoft`` (the managed default: some permissions need an administrator)
-    or ``disabled`` (every permission does).
+    or ``disabled`` (every permission does). ``block_device_code`` is a Conditional Access policy on
+    authentication flows.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Tenant:
     name: str
     domains: tuple[str, ...]
     user_consent: str = "microsoft"
+    block_device_code: bool = False
 
 
 @dataclass

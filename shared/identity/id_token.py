@@ -126,13 +126,21 @@ class SigningKeys:
 
 
 def prove(
-    id_token: str, *, keys: SigningKeys, authority_url: str, tid: str | None, client_id: str, nonce: str, now: datetime
+    id_token: str,
+    *,
+    keys: SigningKeys,
+    authority_url: str,
+    tid: str | None,
+    client_id: str,
+    nonce: str | None,
+    now: datetime,
 ) -> Account:
     """Return the account that ``id_token`` proves, or raise.
 
     The issuer must be the very tenant the authorization was sent to: ``tid`` is compared twice, in
     ``iss`` and in ``tid`` (A02, A03). Where every organisation may answer (``tid`` None), it is the tenant that the
-    token names, with that tenant's keys and issuer, and no personal account.
+    token names, with that tenant's keys and issuer, and no personal account. ``nonce`` is None only where none can be
+    asked for: a device code's token comes straight from the token endpoint, in answer to a code nobody else has.
 
     Raises:
         ResponseNotExpected: signature, issuer, audience, nonce or time is not right.
@@ -164,7 +172,7 @@ def prove(
         moment = now.timestamp()
         if not (float(claims.get("nbf", claims["iat"])) - LEEWAY <= moment < float(claims["exp"]) + LEEWAY):
             raise faults.ResponseNotExpected("ID token out of its time")
-        if claims.get("nonce") != nonce or not nonce:
+        if nonce is not None and (claims.get("nonce") != nonce or not nonce):
             raise faults.ResponseNotExpected("nonce")
         if not isinstance(claims["aud"], str) or canonical(claims["tid"]) != tid:
             raise faults.ResponseNotExpected("audience or tenant")

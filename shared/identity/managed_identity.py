@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
@@ -18,10 +17,10 @@ RETRY_SECONDS = 30
 
 
 class Dated(NamedTuple):
-    """An access token, when it ends, and from when on MSAL would look for a newer one (seconds since 1970)."""
+    """An access token, for how many seconds it is good, and from when on MSAL asks for a newer one (since 1970)."""
 
     text: str
-    ends: int
+    lives: int
     stale: int | None
 
 
@@ -65,9 +64,7 @@ class ManagedIdentity:
         if "access_token" not in answer:
             raise faults.KeyServiceUnavailable("managed identity: no token", retry_after=RETRY_SECONDS)
         stale = answer.get("refresh_on")
-        # MSAL measures by this clock too, so the difference is exact whatever ours says.
-        ends = int(time.time()) + int(answer["expires_in"])
-        return Dated(str(answer["access_token"]), ends, int(stale) if stale else None)
+        return Dated(str(answer["access_token"]), int(answer["expires_in"]), int(stale) if stale else None)
 
     def _msal(self) -> msal.ManagedIdentityClient:
         if self._client is None:

@@ -82,7 +82,7 @@ class Smtp:
         self._patience = patience
 
     def send(self, token: str, sender: Sender, message: Message, document: Document | None, draft: Draft) -> None:  # noqa: ARG002  (SMTP leaves no draft)
-        """Send ``message`` from the mailbox to itself, as :meth:`shared.mail.transport.Transport.send` says.
+        """Send ``message`` as :meth:`shared.mail.transport.Transport.send` says.
 
         Raises:
             TokenRejected: as there; its ``lasting`` says what a second one means.
@@ -98,9 +98,10 @@ class Smtp:
                 known = [largest_document(DEFAULT_LIMIT - mail.overhead), document.size - 1 if document else 0]
                 dialogue = _Dialogue(server, room=min(known))
                 dialogue.authenticate(sender.address, token)
-                dialogue.say("mail", f"MAIL FROM:<{sender.address}> SIZE={mail.size}", _OK)
-                dialogue.say("rcpt", f"RCPT TO:<{sender.address}>", _OK)
-                dialogue.say("data", "DATA", _SEND_IT)
+                dialogue.require("mail", f"MAIL FROM:<{sender.address}> SIZE={mail.size}", _OK)
+                for recipient in mail.recipients:
+                    dialogue.require("rcpt", f"RCPT TO:<{recipient}>", _OK)
+                dialogue.require("data", "DATA", _SEND_IT)
                 for piece in mail.chunks():
                     server.send(stuffed(piece))
                 dialogue.finish(self._patience)
@@ -147,8 +148,8 @@ class _Dialogue:
         self._server = server
         self._room = room
 
-    def say(self, step: str, command: str, wanted: int) -> None:
-        """Say a command and require its answer."""
+    def require(self, step: str, command: str, wanted: int) -> None:
+        """Send a command and require its answer."""
         _require(step, self._server.docmd(command), wanted, room=self._room)
 
     def authenticate(self, user: str, token: str) -> None:

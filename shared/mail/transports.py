@@ -10,10 +10,9 @@ from shared.mail.transport import Transport
 from shared.organisations.policy import Policy
 from shared.organisations.ranges import Range
 
-SMTP_DOCUMENT_LIMIT = 25_000_000
-"""Bytes. Exchange Online takes messages of 35 MB unless an administrator says otherwise; a document grows by 37 %."""
-VERIFIED_DOCUMENT_LIMIT = 150_000_000
-"""Bytes. Microsoft Graph, "Attach large files to Outlook messages": up to 150 MB."""
+MOST = 150_000_000
+"""Bytes that no way takes more than, whatever an organisation decides: Microsoft Graph, "Attach large files to Outlook
+messages", and Exchange Online's largest message size."""
 
 
 class Transports:
@@ -55,8 +54,7 @@ class Transports:
         raise faults.TooLarge("declared", limit=largest, range=fitting[1], largest=fitting[0])
 
     def _largest(self, allowed: Range, policy: Policy) -> tuple[int, Transport]:
-        if allowed.slug == "send-verified" and self._graph_draft is not None:
-            return min(policy.largest_verified, VERIFIED_DOCUMENT_LIMIT), self._graph_draft
-        if allowed.slug == "send-large" and self._smtp is not None:
-            return SMTP_DOCUMENT_LIMIT, self._smtp
+        larger = {"send-verified": self._graph_draft, "send-large": self._smtp}.get(allowed.slug)
+        if larger is not None:
+            return min(policy.largest_document, MOST), larger
         return LARGEST_DOCUMENT, self._graph

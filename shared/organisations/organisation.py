@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import faults
 from shared.organisations.policy import Policy, read_policy
 from shared.organisations.ranges import GRAPH_DOCUMENT_LIMIT, RANGES, Range
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
+
+if TYPE_CHECKING:
+    from shared.vault import Grant
 
 ROW = "organisation"
 STALE = timedelta(seconds=5)
@@ -38,7 +41,7 @@ class Organisation:
     sign_in_days: int | None
     """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
     policy: Policy
-    """With ``largest_verified`` no larger than ``largest_taken``."""
+    """With ``largest_document`` no larger than ``largest_taken``."""
     largest_taken: int | None = None
     """Bytes: what the mail service refused was larger than this; None where it has refused nothing for its size."""
 
@@ -95,7 +98,7 @@ class Organisations:
             proven_by=str(values.get("proven_by", "")),
             proven_oid=str(values.get("proven_oid", "")),
             sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
-            policy=replace(policy, largest_verified=min(policy.largest_verified, taken)) if taken else policy,
+            policy=replace(policy, largest_document=min(policy.largest_document, taken)) if taken else policy,
             largest_taken=taken,
         )
 
@@ -148,6 +151,14 @@ class Organisations:
         if taken >= GRAPH_DOCUMENT_LIMIT:
             with suppress(Gone):
                 self._change(tid, learn)
+
+    def scopes(self, grant: Grant) -> Sequence[str]:
+        """Return the scopes that a person's grant is renewed with.
+
+        Raises:
+            ConsentRequired, ConsentWithdrawn: the organisation is paused.
+        """
+        return self.get(grant.tid).require_consent().mail_scopes
 
     def confirm(self, tid: str, oid: str) -> None:
         """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.organisations.policy import Policy
+
 GRAPH = "https://graph.microsoft.com/"
 SEND_MAIL = (GRAPH + "Mail.Send", GRAPH + "User.Read")
 """What sending through Graph needs, in every range."""
@@ -20,11 +22,15 @@ GRAPH_DOCUMENT_LIMIT = 3_000_000
 
 @dataclass(frozen=True)
 class Range:
-    """One range: its slug, its scopes, and the largest document (bytes) that can be sent with it now."""
+    """One range: its slug, its scopes, and whether it takes documents that one request to Graph does not hold."""
 
     slug: str
     scopes: tuple[str, ...]
-    largest_document: int
+    large: bool = False
+
+    def largest_document(self, policy: Policy) -> int:
+        """Return the size in bytes up to which an administrator may count on a document being sent."""
+        return max(policy.largest_document, GRAPH_DOCUMENT_LIMIT) if self.large else GRAPH_DOCUMENT_LIMIT
 
     @property
     def mail_scopes(self) -> tuple[str, ...]:
@@ -35,8 +41,8 @@ class Range:
 RANGES = {
     made.slug: made
     for made in (
-        Range("send", SEND_MAIL, GRAPH_DOCUMENT_LIMIT),
-        Range("send-large", (*SEND_MAIL, GRAPH + "SMTP.Send"), GRAPH_DOCUMENT_LIMIT),
-        Range("send-verified", SEND_VERIFIED, GRAPH_DOCUMENT_LIMIT),
+        Range("send", SEND_MAIL),
+        Range("send-large", (*SEND_MAIL, GRAPH + "SMTP.Send"), large=True),
+        Range("send-verified", SEND_VERIFIED, large=True),
     )
 }

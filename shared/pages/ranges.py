@@ -15,18 +15,12 @@ _WORDS = {
     ),
     "send-large": (
         N_("Send large scans"),
-        N_(
-            "Prepared for larger scans by SMTP, which must be switched on for the mailbox. "
-            "This version does not send them yet."
-        ),
+        N_("Scans that are too large for Graph go by SMTP, which must be switched on for each mailbox."),
         N_("Send mail as the signed-in person, also by SMTP; read that person's own name and address."),
     ),
     "send-verified": (
         N_("Send and verify"),
-        N_(
-            "Prepared for larger scans, and for looking up every sending, so that none arrives twice. "
-            "This version does neither yet."
-        ),
+        N_("Every sending is looked up in the mailbox, so that no scan arrives twice. SMTP is not needed."),
         N_(
             "Send mail as the signed-in person; read and change mail in that person's mailbox, used only to "
             "upload a scan and to see whether it was sent; read that person's own name and address."

@@ -10,7 +10,7 @@ from shared import faults
 from shared.scans.documents import END_BYTES, ends_well, media_type_of
 from shared.scans.jobs import AWAITING, Decision, Job, Jobs, Manifest
 from shared.scans.ways import Ways
-from shared.storage import Blobs
+from shared.storage import Blobs, Changed
 from shared.storage.blobs import Stored
 
 AWAITED = timedelta(hours=24)
@@ -81,7 +81,10 @@ class Uploads:
             raise faults.WrongState(job.state)
         if job.state != AWAITING:
             return job
-        stored = self._documents.look(job.blob, END_BYTES)
+        try:
+            stored = self._documents.look(job.blob, END_BYTES)
+        except Changed:
+            raise faults.DocumentMismatch("written while it was committed") from None
         if stored is None:
             raise faults.NotUploaded
         try:

@@ -58,6 +58,9 @@ TABLES = (
     "keys",
     "traces",
     "erasures",
+    "mailboxes",
+    "mailboxgrants",
+    "mailboxrenewals",
     "sessions",
     "audit",
 )

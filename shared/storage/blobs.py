@@ -78,6 +78,12 @@ class Blobs:
                 tail = blob.download_blob(start, size - start, **pinned).readall() if start else head
         except Gone:
             return None
+        except Changed:
+            # Deleted after its properties were read: see read.
+            with speaking():
+                if blob.exists():
+                    raise
+            return None
         return Stored(size, str(found.etag), head, tail)
 
     def put(self, name: str, body: bytes | IO[bytes], size: int) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,11 +44,20 @@ class Shell:
             self.command(*arguments), input=stdin, capture_output=True, check=False, timeout=60, env=self.environment
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start it."""
-        return subprocess.Popen(
-            self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment
+    @contextmanager
+    def start(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Start it; it does not outlive the block."""
+        # What a shell starts in the background has Ctrl-C ignored, and hands that on: these tests may run so.
+        heed = (
+            "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
         )
+        command = [sys.executable, "-c", heed, *self.command(*arguments)]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
+        with running:
+            try:
+                yield running
+            finally:
+                running.kill()
 
     def file(self, content: bytes, name: str = "scan.pdf") -> str:
         """A file to scan."""
@@ -132,12 +141,12 @@ def test_no_answer_is_no(enrolled: Shell, service: DeviceApi) -> None:
 
 def test_ctrl_c_ends_a_sign_in_at_the_service(enrolled: Shell, service: DeviceApi) -> None:
     """Ctrl-C while waiting leaves no open link, and exits with 130."""
-    running = enrolled.start("sign-in", "adele", "adele.vance@contoso.example")
-    assert running.stdout is not None
-    while b"Ctrl-C" not in running.stdout.readline():
-        assert running.poll() is None
-    running.send_signal(signal.SIGINT)
-    running.communicate(timeout=30)
+    with enrolled.start("sign-in", "adele", "adele.vance@contoso.example") as running:
+        assert running.stdout is not None
+        while b"Ctrl-C" not in running.stdout.readline():
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=30)
     assert running.returncode == 130
     assert [each["status"] for each in service.approvals.values()] == ["denied"]
 
@@ -229,13 +238,13 @@ def test_killed_in_the_midst_of_an_upload_it_goes_on(
     document = pdf(20_000_000)
     path = shell.file(document)
     service.proxy.stop_at = 9_000_000
-    running = shell.start("scan", path, "--user", "adele")
-    ends = time.monotonic() + 60
-    while service.proxy.carried < 9_000_000:
-        assert time.monotonic() < ends
-        time.sleep(0.02)
-    running.kill()
-    running.communicate(timeout=30)
+    with shell.start("scan", path, "--user", "adele") as running:
+        ends = time.monotonic() + 60
+        while service.proxy.carried < 9_000_000:
+            assert time.monotonic() < ends
+            time.sleep(0.02)
+        running.kill()
+        running.communicate(timeout=30)
     Path(path).unlink()
     service.proxy.stop_at = None
     before = service.proxy.carried
@@ -256,8 +265,9 @@ def test_two_processes_hand_over_each_scan_once(slow_storage: tuple[Shell, Uploa
     for document in documents:
         service.refuse("POST", "scans", problem(403, "device_pending"))
         assert shell.run("scan", shell.file(document), "-u", "adele").returncode == 77
-    both = [shell.start("--json", "resume") for _ in range(2)]
-    said = [each.communicate(timeout=60)[0].decode() for each in both]
+    with shell.start("--json", "resume") as one, shell.start("--json", "resume") as two:
+        both = [one, two]
+        said = [each.communicate(timeout=60)[0].decode() for each in both]
     assert [each.returncode for each in both] == [0, 0]
     assert sorted(service.documents.values()) == sorted(documents)
     handed = [json.loads(line)["id"] for each in said for line in each.splitlines()]

@@ -115,6 +115,29 @@ def test_revoked_device_keeps_its_scan(world: World, tmp_path: Path) -> None:
     assert len(device.waiting()) == 1
 
 
+def test_large_scan_goes_on_after_a_power_cut(world: World, tmp_path: Path) -> None:
+    """R01: cut half way to storage, the file gone: the device's next start brings the rest, and the mail has it all."""
+    device = enrolled(world, inline_largest=1000, block=262_144)
+    sign_in(world, device)
+    document = world.pdf() + b"\n" * 2_000_000 + b"%%EOF\n"
+    path = _file(tmp_path, document)
+
+    def pull_the_plug(done: int, _: int) -> None:
+        if done > 1_000_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        device.scan(path, user="adele", progress=pull_the_plug)
+    path.unlink()
+    again = device_of(world, inline_largest=1000, block=262_144)
+    (done,) = again.resume()
+    world.deliver()
+    assert again.job(done.id).state == "sent"
+    ((attachment,),) = (message["attachments"] for message in world.mailbox())
+    assert attachment["size"] == len(document)
+    assert again.waiting() == []
+
+
 @pytest.fixture
 def bad_wire(rooms: Any, clock: Clock, microsoft: Microsoft, tls: Any, tmp_path: Path) -> Iterator[tuple[World, Proxy]]:
     """The world, its public address being that of a proxy that fails."""

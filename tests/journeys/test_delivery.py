@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from shared import faults
+from shared.organisations import Policy
 from shared.texts import describe
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
@@ -22,6 +23,11 @@ def ready(world: Any) -> Any:
     printer = world.printer()
     world.sign_in(printer)
     return printer
+
+
+def nothing_held(world: Any) -> None:
+    """The organisation wants no scan held until somebody signs in."""
+    world.rooms.organisations.set_policy(CONTOSO, Policy(hold_hours=0))
 
 
 def scanned(world: Any, printer: Any, user: str = "adele") -> Any:
@@ -93,6 +99,7 @@ def test_an_open_outcome_is_360_and_is_not_repeated(world: Any, kind: str) -> No
 def test_an_expired_sign_in_is_361_and_a_new_one_mends_it(world: Any) -> None:
     """700082: the token slept for 90 days: 361 in the scan and for the user, before the next scan is made."""
     printer = ready(world)
+    nothing_held(world)
     world.switchboard.add("token", "oauth", number=700082, account="contoso/adele", times=None)
     world.cloud.expire_access_tokens("contoso/adele")
     scan = scanned(world, printer)
@@ -147,6 +154,7 @@ def test_what_somebody_must_do_is_370_and_says_who(
 ) -> None:
     """I09, R58: the first delivery meets it; scan and history, and the user where it stays, say 370, why, and who."""
     printer = ready(world)
+    nothing_held(world)
     happens(world)
     world.cloud.expire_access_tokens("contoso/adele")
     scan = scanned(world, printer)
@@ -178,6 +186,7 @@ def test_a_fresh_consent_may_take_its_time(world: Any) -> None:
 def test_a_scan_for_somebody_who_never_signed_in_is_370_before_it_is_taken(world: Any) -> None:
     """E16: refused at once; neither row nor byte is stored."""
     world.consent()
+    nothing_held(world)
     printer = world.printer()
     document = world.pdf()
     with pytest.raises(Exception, match="sign_in_required") as met:

@@ -128,10 +128,10 @@ ADMINISTRATOR = {
 
 @pytest.mark.parametrize("end", PERSON.values(), ids=list(PERSON))
 def test_the_person_must_sign_in_again(office: Office, end: End) -> None:
-    """R22, R24: shown in job, history and user with the code and who must act; one call; a new sign-in mends all."""
+    """R22, R24: the scan is held, the code and who must act are shown; one call; a new sign-in mends all."""
     end.comes(office)
     job = office.scan()
-    assert (job.state, job.code, job.reason, job.who) == ("failed", end.code, end.reason, end.who)
+    assert (job.state, job.code, job.reason, job.who) == ("held", end.code, end.reason, end.who)
     user = office.user()
     assert (user.status, user.code, user.reason) == ("sign_in_required", end.code, end.reason)
     assert user.account_hint
@@ -263,7 +263,7 @@ def test_a_claims_challenge_that_needs_the_person_is_asked_of_him(office: Office
     office.world.clock.advance(hours=-2)  # the access token is good, so it is the challenge that leads to Entra
     office.switch("token", "oauth", number=50076, claims=told)
     job = office.scan()
-    assert (job.state, job.code, job.reason, job.who) == ("failed", 370, "interaction_required", "user")
+    assert (job.state, job.code, job.reason, job.who) == ("held", 370, "interaction_required", "user")
     assert office.user().reason == "interaction_required"
     office.sign_in()
     [authorize] = office.asked("authorize")

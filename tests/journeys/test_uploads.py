@@ -21,7 +21,7 @@ def pdf(size: int) -> bytes:
 
 def api(world: Any, printer: Any, method: str, path: str, body: Any = None) -> requests.Response:
     """One call of the printer's."""
-    headers = {"Authorization": f"Bearer {printer._connection._bearer()}", "Accept-Language": "en"}
+    headers = {"Authorization": f"Bearer {printer.connection.tokens.token()[0]}", "Accept-Language": "en"}
     return requests.request(method, f"{world.url}/api/v1{path}", json=body, headers=headers, timeout=30)
 
 
@@ -129,9 +129,24 @@ def test_a_manifest_is_a_small_thing(world: Any, printer: Any) -> None:
     """E05: JSON larger than a manifest can be is refused, and so is what is neither JSON nor multipart."""
     large = {**world.manifest(pdf(1000)), "title": "x" * 100_000}
     assert api(world, printer, "POST", "/scans", large).json()["reason"] == "body_too_large"
-    headers = {"Authorization": f"Bearer {printer._connection._bearer()}", "Content-Type": "text/plain"}
+    headers = {"Authorization": f"Bearer {printer.connection.tokens.token()[0]}", "Content-Type": "text/plain"}
     answer = requests.post(f"{world.url}/api/v1/scans", b"{}", headers=headers, timeout=10)
     assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_media_type")
+
+
+def test_announcements_are_counted_like_scans(world: Any, printer: Any) -> None:
+    """E06: whoever announces counts towards the same limit of scans as who hands over at once."""
+    document = pdf(1000)
+
+    def uses() -> int:
+        return sum(row.get("scans", 0) for row in world.rows("assertions"))
+
+    manifest = world.manifest(document)
+    assert uses() == 0
+    for count in (1, 2):
+        assert api(world, printer, "POST", "/scans", manifest).status_code == 201
+        # Of the printer, of the person, of the organisation.
+        assert uses() == 3 * count
 
 
 def test_the_description_says_both_ways(world: Any) -> None:

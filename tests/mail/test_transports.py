@@ -12,7 +12,7 @@ from shared.mail.graph.body import ENVELOPE_LIMIT, LARGEST_DOCUMENT, attachment_
 from shared.mail.graph.client import REQUEST_LIMIT
 from shared.mail.message import NAME_LONGEST, SUBJECT_LONGEST, Message
 from shared.mail.transport import Sender
-from shared.mail.transports import SMTP_DOCUMENT_LIMIT, VERIFIED_DOCUMENT_LIMIT
+from shared.mail.transports import MOST
 from shared.organisations import RANGES, Policy
 from shared.texts import describe
 from tests.mail.conftest import Bytes
@@ -32,9 +32,9 @@ POLICY = Policy()
         ("send", LARGEST_DOCUMENT, SEND),
         ("send-large", LARGEST_DOCUMENT, SEND),
         ("send-large", LARGEST_DOCUMENT + 1, SMTP),
-        ("send-large", SMTP_DOCUMENT_LIMIT, SMTP),
+        ("send-large", POLICY.largest_document, SMTP),
         ("send-verified", 0, DRAFT),
-        ("send-verified", POLICY.largest_verified, DRAFT),
+        ("send-verified", POLICY.largest_document, DRAFT),
     ],
 )
 def test_a_document_goes_by_its_range_and_size(allowed: str, size: int, chosen: object) -> None:
@@ -51,17 +51,22 @@ def test_without_smtp_the_range_sends_what_graph_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "largest"), [(40_000_000, 40_000_000), (150_000_001, VERIFIED_DOCUMENT_LIMIT), (1000, 1000)]
+    ("allowed", "policy", "largest"),
+    [
+        (allowed, policy, largest)
+        for allowed in ("send-large", "send-verified")
+        for policy, largest in [(40_000_000, 40_000_000), (150_000_001, MOST), (1000, 1000)]
+    ],
 )
-def test_the_policy_bounds_what_is_verified(policy: int, largest: int) -> None:
-    """What the organisation's Exchange takes, as learned or set, and never more than Graph does."""
-    assert WHOLE.largest(RANGES["send-verified"], Policy(largest_verified=policy)) == largest
+def test_the_policy_bounds_what_is_large(allowed: str, policy: int, largest: int) -> None:
+    """What the organisation's Exchange takes, as learned or set, and never more than Microsoft does."""
+    assert WHOLE.largest(RANGES[allowed], Policy(largest_document=policy)) == largest
 
 
 @given(st.sampled_from(sorted(RANGES)), st.integers(0, 200_000_000), st.integers(0, 200_000_000))
 def test_choice_and_limit_agree(allowed: str, size: int, policy: int) -> None:
     """F12: up to ``largest`` there is a transport; above it TooLarge says it, and a range that it names fits."""
-    decided = Policy(largest_verified=policy)
+    decided = Policy(largest_document=policy)
     largest = WHOLE.largest(RANGES[allowed], decided)
     if size <= largest:
         WHOLE.choose(RANGES[allowed], decided, size)
@@ -89,8 +94,8 @@ def test_another_range_that_would_take_it_is_named() -> None:
         WHOLE.choose(RANGES["send"], POLICY, 30_000_000)
     assert describe(met.value, "en").remedy == faults.TooLarge.remedy
     with pytest.raises(faults.TooLarge) as met:
-        WHOLE.choose(RANGES["send"], Policy(largest_verified=90_000_000), 30_000_000)
-    assert "send-verified" in describe(met.value, "en").remedy
+        WHOLE.choose(RANGES["send"], Policy(largest_document=90_000_000), 30_000_000)
+    assert "90 MB" in describe(met.value, "en").remedy
 
 
 def test_the_largest_document_fits_beside_the_worst_envelope() -> None:

@@ -27,7 +27,7 @@ def organisations(storage: Storage, clock: Any) -> Organisations:
 
 WRONG: list[tuple[str, Any]] = [
     ("hold_hours", -1), ("hold_hours", 73), ("hold_hours", 1.5), ("hold_hours", True), ("hold_hours", "24"),
-    ("unknown_outcome", "send"), ("largest_verified", 0), ("largest_verified", 150_000_001),
+    ("unknown_outcome", "send"), ("largest_document", 0), ("largest_document", 150_000_001),
     ("failure_notices", 1), ("failure_notices", "no"),
     ("subject", "x" * 201), ("subject", "two\nlines"), ("subject", "{user}"), ("subject", None),
     ("text", "x" * 4001), ("text", "bell\x07"), ("text", "{title.__class__}"), ("text", "{title"),
@@ -48,7 +48,7 @@ def test_what_cannot_be_meant_is_refused_when_it_is_set(organisations: Organisat
 def test_everything_wrong_is_named_at_once(organisations: Organisations) -> None:
     """One try shows all mistakes."""
     with pytest.raises(PolicyInvalid) as refused:
-        organisations.set_policy(TID, Policy(hold_hours=-1, largest_verified=0, subject="{x}", text="{"))
+        organisations.set_policy(TID, Policy(hold_hours=-1, largest_document=0, subject="{x}", text="{"))
     assert len(refused.value.problems) == 4
 
 

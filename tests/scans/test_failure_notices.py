@@ -4,10 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from shared.bodys import describe
-
 from shared import faults
 from shared.scans.failure_notices import MAILS_A_DAY
+from shared.texts import describe
 from tests.scans.conftest import CONTOSO, pin, signed_out
 from tests.scans.test_deliver import Refusing
 
@@ -38,6 +37,14 @@ def test_it_says_which_scan_why_and_what_to_do(office: Any) -> None:
     assert "Lease" not in mail.body
     assert mail.attachments == []
     assert office.listed("notice") == []
+
+
+def test_no_gap_is_left_in_a_text(office: Any) -> None:
+    """What only the fault knew (how large a scan may be) is left out with its sentence."""
+    failed(office, faults.TooLarge)
+    tell(office)
+    told = describe(faults.TooLarge(limit=1), "en")
+    assert f"{told.title}. {told.remedy}" in office.mails()[0].body
 
 
 def test_it_is_told_once(office: Any) -> None:

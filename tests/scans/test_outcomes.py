@@ -81,7 +81,7 @@ def test_a_size_that_was_refused_is_learnt(office: Any) -> None:
     organisations.refused(CONTOSO, size)
     organisations.refused(CONTOSO, size + 5)
     assert organisations.recent(CONTOSO).largest_taken == size - 1
-    assert organisations.recent(CONTOSO).policy.largest_verified == size - 1
+    assert organisations.recent(CONTOSO).policy.largest_document == size - 1
     organisations.refused(CONTOSO, size - 10, 10_000_000)
     assert organisations.get(CONTOSO).largest_taken == 10_000_000
     organisations.refused(CONTOSO, GRAPH_DOCUMENT_LIMIT)
