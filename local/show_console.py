@@ -248,16 +248,27 @@ def _jobs() -> Iterator[tuple[str, View]]:
 
 
 def _policy() -> Iterator[tuple[str, View]]:
-    values = {"hold_hours": "24", "largest_verified": "25000000", "subject": "{title}", "text": "", "sign_in_days": ""}
+    values = {"hold_hours": "24", "largest_document": "25000000", "subject": "{title}", "text": "", "sign_in_days": ""}
     chosen = {"unknown_outcome": ("leave", "send_again"), "failure_notices": ("yes", "no")}
     fields = []
     for name, (label, meaning) in POLICY.items():
         options = [Option(value, CHOICES[value], not place) for place, value in enumerate(chosen.get(name, ()))]
-        longest = {"subject": 200, "text": 4000}.get(name, 0)
+        longest = {"subject": 200, "text": 4000, "fax_cover": 4000}.get(
+            name, 300 if "fax" in name or "domains" in name else 0
+        )
         told = values.get(name, "")
         fields.append(
             PolicyField(
-                name, label, meaning, told, 0, 100_000_000, options, longest, name == "text", name == "hold_hours"
+                name,
+                label,
+                meaning,
+                told,
+                0,
+                100_000_000,
+                options,
+                longest,
+                name in {"text", "fax_cover", "allowed_domains"},
+                name == "hold_hours",
             )
         )
     policy = ConsolePolicy(_frame("/console/policy"), "/console/policy", fields)

@@ -23,7 +23,11 @@ def show(request: Request, rooms: Rooms, administrator: Looking) -> Response:
         frame=frame(rooms, administrator, PATH, request=request),
         action=PATH,
         ranges=[
-            range_choice(offered.slug, [scope.rpartition("/")[2] for scope in offered.scopes], offered.largest_document)
+            range_choice(
+                offered.slug,
+                [scope.rpartition("/")[2] for scope in offered.scopes],
+                offered.largest_document(organisation.policy),
+            )
             for offered in RANGES.values()
         ],
         chosen=organisation.range.slug if organisation.range else "send",

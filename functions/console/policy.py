@@ -13,7 +13,7 @@ from functions.console.frames import frame
 from shared import faults
 from shared.administrators import Administrator
 from shared.organisations.policy import (
-    LARGEST_VERIFIED,
+    LARGEST_DOCUMENT,
     LONGEST_HOLD,
     SUBJECT_LONGEST,
     TEXT_LONGEST,
@@ -26,10 +26,17 @@ from shared.services import Services
 PATH = "/console/policy"
 LONGEST_SIGN_IN = 730
 """Days."""
-SIGN_IN = "sign_in_days"
-_NUMBERS = {"hold_hours": (0, LONGEST_HOLD), "largest_verified": (1, LARGEST_VERIFIED)}
+SIGN_IN, DOMAINS = "sign_in_days", "allowed_domains"
+_NUMBERS = {"hold_hours": (0, LONGEST_HOLD), "largest_document": (1, LARGEST_DOCUMENT)}
 _CHOICES = {"unknown_outcome": ("leave", "send_again"), "failure_notices": ("yes", "no")}
-_TEXTS = {"subject": (SUBJECT_LONGEST, False), "text": (TEXT_LONGEST, True)}
+_TEXTS = {
+    "subject": (SUBJECT_LONGEST, False),
+    "text": (TEXT_LONGEST, True),
+    "allowed_domains": (TEXT_LONGEST * 4, True),
+    "fax_address": (300, False),
+    "fax_country": (4, False),
+    "fax_cover": (TEXT_LONGEST, True),
+}
 router = APIRouter()
 
 
@@ -67,6 +74,7 @@ def _told(policy: Policy, days: int | None) -> dict[str, str]:
     told = {name: str(value) for name, value in asdict(policy).items() if name in POLICY}
     return {
         **told,
+        "allowed_domains": "\n".join(policy.allowed_domains),
         "failure_notices": "yes" if policy.failure_notices else "no",
         SIGN_IN: "" if days is None else str(days),
     }
@@ -84,8 +92,10 @@ def _read(before: Policy, told: Mapping[str, str]) -> tuple[Policy, int | None, 
     wrong |= {name for name, values in _CHOICES.items() if told[name] not in values}
     if wrong:
         return before, None, frozenset(wrong)
-    texts = {name: told[name] for name in ("unknown_outcome", *_TEXTS)}
-    policy = replace(before, **numbers, **texts, failure_notices=told["failure_notices"] == "yes")  # type: ignore[arg-type]
+    texts = {name: told[name] for name in ("unknown_outcome", *_TEXTS) if name != DOMAINS}
+    domains = tuple(told[DOMAINS].lower().split())
+    notices = told["failure_notices"] == "yes"
+    policy = replace(before, **numbers, **texts, allowed_domains=domains, failure_notices=notices)  # type: ignore[arg-type]
     try:
         policy.require_valid()
     except PolicyInvalid as invalid:
@@ -97,7 +107,7 @@ def _read(before: Policy, told: Mapping[str, str]) -> tuple[Policy, int | None, 
 def _number(text: str) -> int | None:
     """Return a whole number that somebody typed, or None."""
     typed = text.strip()
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= len(str(LARGEST_VERIFIED)) else None
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= len(str(LARGEST_DOCUMENT)) else None
 
 
 def _said(name: str, before: str, now: str) -> str:

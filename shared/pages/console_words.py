@@ -24,9 +24,9 @@ POLICY = {
         N_("A scan that was perhaps sent"),
         N_("What becomes of it where the mailbox cannot be asked. Sent again, it may arrive twice."),
     ),
-    "largest_verified": (
+    "largest_document": (
         N_("Largest document, in bytes"),
-        N_("Counts with the permission “Send and verify”, and is what your Exchange takes: 25,000,000 by default."),
+        N_("Counts with the two larger permissions, and is what your Exchange takes: 25,000,000 by default."),
     ),
     "failure_notices": (
         N_("Mail about scans that failed"),
@@ -39,6 +39,22 @@ POLICY = {
     "text": (
         N_("Text of the mail"),
         N_("With the same placeholders. Empty: our text, in the person's language."),
+    ),
+    "allowed_domains": (
+        N_("Domains that printers may write to"),
+        N_("One in a line. For mail of a printer's own; its own domain is always allowed."),
+    ),
+    "fax_address": (
+        N_("Address of the fax provider"),
+        N_("With {number} before the @, where the number goes. Empty: no fax."),
+    ),
+    "fax_country": (
+        N_("Country code for faxes"),
+        N_("A number that begins with 0 belongs to this country, such as +375. Empty: numbers begin with +."),
+    ),
+    "fax_cover": (
+        N_("Cover page of faxes"),
+        N_("The text that the fax provider prints on the first page. Empty: none."),
     ),
     "sign_in_days": (
         N_("Days after which people sign in anew"),
