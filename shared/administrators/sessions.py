@@ -25,8 +25,6 @@ CHECKED_EVERY = timedelta(minutes=45)
 """After this the next page asks Entra for the roles again."""
 CHECKED_AT_LEAST = timedelta(minutes=60)
 """After this nothing is carried out before Entra was asked: a form cannot be sent there and back."""
-FRESH = timedelta(minutes=5)
-"""So young a fresh sign-in must be when the browser comes back from it."""
 FRESH_FOR = timedelta(minutes=10)
 """So long after it what cannot be undone may be done."""
 _SEEN_EVERY = timedelta(minutes=1)
@@ -206,7 +204,7 @@ class Sessions:
         """Return until when this sign-in counts as fresh: over at once where nobody says when it was."""
         now = self._clock()
         proven = account.authenticated
-        if proven is None or now - proven > FRESH:
+        if proven is None:
             return now
         # A clock of Microsoft's that is ahead of ours makes no longer time.
         return min(proven, now) + FRESH_FOR

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from shared import faults
+from shared.devices import Device
 from shared.organisations.policy import Policy
 from shared.pages import ACTS, CHOICES, POLICY
 from shared.scans import Job
 from shared.services import Services
 from shared.storage import AlreadyThere
-from tests.privacy.conftest import ADELE, BEN, CONTOSO, FABRIKAM, Desk, desk
+from tests.privacy.conftest import ADELE, BEN, CONTOSO, FABRIKAM, PRINTER, Desk, desk
 
 __all__ = ["desk"]
 
@@ -78,6 +79,15 @@ def test_a_withdrawn_announcement_leaves_no_place(desk: Desk) -> None:
     desk.rooms.announcements.make(again)
     desk.rooms.announcements.withdraw(again)
     assert walk(desk.rooms, 5) == [job.manifest.id]
+
+
+def test_a_scan_of_another_tenant_is_no_printers(desk: Desk) -> None:
+    """E15, A02: a row that names another tenant is not among a printer's scans, and cannot be found by its id."""
+    other = stored(desk, 1, tid=FABRIKAM)
+    printer = Device(PRINTER, CONTOSO, "office", "", "", "", "", "en", "active", {})
+    assert walk(desk.rooms, 5, device_id=PRINTER) == []
+    with pytest.raises(faults.NotFound):
+        desk.rooms.desk.find(printer, other.manifest.id)
 
 
 def test_figures_count_days_and_reasons(desk: Desk) -> None:

@@ -62,5 +62,8 @@ def test_axe_finds_nothing() -> None:
                     page.emulate_media(color_scheme=scheme)
                     if faults := faults_of(page):
                         found[f"{name} {language} {width} {scheme}"] = faults
+        # It is awake: a picture without a text is found.
+        page.evaluate("document.querySelector('main').append(document.createElement('img'))")
+        assert any(fault.startswith("image-alt") for fault in faults_of(page))
         browser.close()
     assert found == {}, json.dumps(found, indent=1)
