@@ -303,8 +303,15 @@ class Delivery:
         held: dict[str, Value | None] = {"state": HELD, "reason": fault.reason, "next_attempt": None, "until": until}
         if attempt.verified:
             held["look"] = True
-        if self._write(attempt, held, due=self._holds.first_look(until)):
-            self._holds.look(replace(job, state=HELD, until=until))
+        kept = replace(job, state=HELD, until=until)
+        # A sign-in that looks good and is not, as one whose seal is broken, would go round here for ever. So only the
+        # first attempt looks at once; after others the sweep does, in pauses that grow.
+        first = job.attempts == 1
+        if (
+            self._write(attempt, held, due=self._holds.first_look(until) if first else self._holds.later(kept))
+            and first
+        ):
+            self._holds.look(kept)
 
     def _wait(self, attempt: _Attempt, fault: faults.Fault) -> None:
         pause = fault.retry_after

@@ -107,7 +107,7 @@ def test_the_address_is_nowhere_else(world: Any, printer: Any, caplog: pytest.Lo
 @pytest.mark.parametrize(
     ("change", "status", "reason"),
     [
-        ({"kind": "fax"}, 422, "kind_not_available"),
+        ({"kind": "fax"}, 422, "invalid_request"),
         ({"user": None}, 422, "invalid_request"),
         ({"canary": 1}, 422, "invalid_request"),
         ({"upload": {"blocks": "yes"}}, 422, "invalid_request"),
