@@ -2,7 +2,7 @@
 
 ``/s`` takes the code, ``/s/{link}`` is the first login. ``/auth/callback`` takes Entra's cross-site form, which
 carries no cookie, and ``/auth/finish`` finishes in the browser that began: a first login, a consent, or the sign-in to
-a person's own page (``functions/me.py``).
+a person's own page (``functions/me.py``) or to the console (``functions/console``).
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ from functions.answers import (
     see_other,
     trouble,
 )
+from functions.console_session import console_signed_in
 from functions.forms import address_of, form_of
 from functions.me_session import signed_in
 from shared import faults
+from shared.administrators import PURPOSE as CONSOLE
 from shared.handoffs import Handoff
+from shared.identity import Finished
 from shared.pages import EnterCode, FirstLogin, FirstLoginDone, Trouble, View
 from shared.privacy import PURPOSE
 from shared.services import Services
@@ -37,7 +40,7 @@ from shared.texts import masked
 STORY = "sign_in"
 
 
-def build(services: Callable[[], Services]) -> FastAPI:  # noqa: C901  (one small handler after the other)
+def build(services: Callable[[], Services]) -> FastAPI:
     """Build the door."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
@@ -80,17 +83,27 @@ def build(services: Callable[[], Services]) -> FastAPI:  # noqa: C901  (one smal
     def finish(request: Request, tx: str = "") -> Response:
         browser = browser_of(request)
         finished = services().authorizations.finish(tx, browser=browser)
-        if finished.purpose == STORY:
-            return forget_browser(see_other(f"/s/{services().people.finish(finished)}"))
-        if finished.purpose == PURPOSE:
-            return forget_browser(signed_in(services(), request, finished))
-        if finished.purpose == mailbox_links.PURPOSE:
-            found = services().mailbox_sign_ins.finish(finished)
-            return forget_browser(see_other(f"/s/mailbox/{found.id}"))
-        onward = services().consents.finish(finished, browser=browser or "")
-        return see_other(onward.address) if onward.again else forget_browser(see_other(f"/consent/{onward.address}"))
+        return _finished(services(), request, finished, browser or "")
 
     return door(app, trouble(services), largest=FORM_LIMIT)
+
+
+def _finished(services: Services, request: Request, finished: Finished, browser: str) -> Response:
+    """Hand an answer of Entra's to what it was for."""
+    if finished.purpose == STORY:
+        answer = see_other(f"/s/{services.people.finish(finished)}")
+    elif finished.purpose == PURPOSE:
+        answer = signed_in(services, request, finished)
+    elif finished.purpose == CONSOLE:
+        answer = console_signed_in(services, request, finished)
+    elif finished.purpose == mailbox_links.PURPOSE:
+        answer = see_other(f"/s/mailbox/{services.mailbox_sign_ins.finish(finished).id}")
+    else:
+        onward = services.consents.finish(finished, browser=browser)
+        if onward.again:
+            return see_other(onward.address)  # it comes back, and by the same cookie
+        answer = see_other(f"/consent/{onward.address}")
+    return forget_browser(answer)
 
 
 def _view(services: Services, handoff: Handoff, action: str) -> View:

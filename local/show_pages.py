@@ -13,6 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI, Header
 from pydantic import BaseModel, Field
 
+from local.show_console import console_pages
 from shared.faults import (
     BlockedByPolicy,
     GuestNotAllowed,
@@ -83,6 +84,7 @@ def samples() -> Iterator[tuple[str, View]]:
             ),
         )
     yield from _own_pages()
+    yield from console_pages(ranges)
     for leaf in leaves():
         yield f"trouble-{leaf.reason}", Trouble(leaf(limit=3_100_000))
     yield "api-docs", ApiDocs(_document())

@@ -978,6 +978,31 @@ class CrossSiteRequest(RequestRefused):
     remedy = N_("Open the page itself and press the button there.")
 
 
+class ConsoleRoleMissing(RequestRefused):
+    """The verified ID token shows no role that opens the console, or none that may change something."""
+
+    reason = "console_role_missing"
+    who = Who.ADMIN
+    status = 403
+    title = N_("Your role does not allow this")
+    detail = N_("The console is for administrators of the organisation. Nothing was changed.")
+    remedy = N_(
+        "Activate your role and sign in again, or ask an administrator for the role ToMyEmail.Admin or "
+        "ToMyEmail.Reader of this application."
+    )
+
+
+class SignInNotFresh(RequestRefused):
+    """What cannot be undone needs a sign-in of this moment, and Entra did not say that there was one (H06)."""
+
+    reason = "sign_in_not_fresh"
+    who = Who.USER
+    status = 403
+    title = N_("This needs a fresh sign-in")
+    detail = N_("Microsoft did not say that you have signed in just now. Nothing was done.")
+    remedy = N_("Sign in once more, with your password or passkey, and do it within ten minutes.")
+
+
 def leaves(root: type[Fault] = Fault) -> Iterator[type[Fault]]:
     """Yield every leaf of the tree below ``root``, in the order of definition."""
     for branch in root.__subclasses__():

@@ -15,6 +15,8 @@ from shared import settings as settings_room
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from shared.administrators import Sessions as ConsoleSessions
+    from shared.audit import Audit
     from shared.devices import Devices, Groups, Limits, Nonces, Serials, Tickets, Tokens
     from shared.devices.enrolment import Enrolments
     from shared.devices.rollover import Rollover
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
         Acceptance,
         Announcements,
         Delivery,
+        Desk,
         FailureNotices,
         HoldIndex,
         Holds,
         Jobs,
+        Ledger,
         Retention,
         Slots,
         Sweep,
@@ -500,6 +504,7 @@ class Services:
             self.people,
             self.handoffs,
             self.retention,
+            self.console_sessions,
             self.clock,
         )
 
@@ -664,6 +669,34 @@ class Services:
             self.uploads,
             self.clock,
         )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The scans of an organisation."""
+        from shared.scans import Ledger
+
+        return Ledger(self.storage.table("jobs"), self.jobs, self.clock)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What an administrator may do with a scan."""
+        from shared.scans import Desk
+
+        return Desk(self.jobs, self.holds, self.acceptance, self.storage.queue("deliveries"), self.clock)
+
+    @cached_property
+    def console_sessions(self) -> ConsoleSessions:
+        """Who is at the console."""
+        from shared.administrators import Sessions
+
+        return Sessions(self.storage.table("sessions"), self.authorizations, self.clock, self.secret)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what in the console."""
+        from shared.audit import Audit
+
+        return Audit(self.storage.table("audit"), self.clock, lambda: self._random_bytes(8).hex())
 
     @cached_property
     def pages(self) -> Pages:

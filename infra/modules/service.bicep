@@ -42,6 +42,8 @@ var tables = [
   'mailboxes'
   'mailboxgrants'
   'mailboxrenewals'
+  'sessions'
+  'audit'
 ]
 var queues = [
   'deliveries'

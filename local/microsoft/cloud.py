@@ -210,12 +210,19 @@ class Cloud:
                 session_id = secrets.token_urlsafe(24)
             keys = [key for key in self.state.sessions.get(session_id, []) if key != account.key]
             self.state.sessions[session_id] = [*keys, account.key]
+            self.state.authenticated.setdefault(session_id, {})[account.key] = self.clock()
             return session_id
+
+    def authenticated(self, session_id: str | None, account: Account) -> datetime | None:
+        """Answer when somebody last typed the account's password in a browser session."""
+        with self.lock:
+            return self.state.authenticated.get(session_id or "", {}).get(account.key)
 
     def sign_out(self, session_id: str | None) -> None:
         """Forget a browser session; refresh tokens of confidential clients survive a sign-out."""
         with self.lock:
             self.state.sessions.pop(session_id or "", None)
+            self.state.authenticated.pop(session_id or "", None)
 
     # Codes and tokens
 

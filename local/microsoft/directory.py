@@ -51,9 +51,9 @@ class Tenant:
 class Account:
     """A user object in one tenant.
 
-    ``home`` is set on a guest and names the account (key) it signs in with; ``mail`` is what Graph
-    shows, ``mailbox`` whether Exchange holds one. The booleans are switches for tests,
-    ``message_limit`` is Exchange's for a whole message, in bytes.
+    ``home`` is set on a guest and names the account (key) it signs in with; ``mail`` is what Graph shows,
+    ``app_roles`` are the values of the app roles it was given, ``mailbox`` whether Exchange holds one. The
+    booleans are switches for tests, ``message_limit`` is Exchange's for a whole message, in bytes.
     """
 
     key: str
@@ -64,6 +64,7 @@ class Account:
     mail: str | None
     note: str
     roles: tuple[str, ...] = ()
+    app_roles: tuple[str, ...] = ()
     home: str | None = None
     mailbox: bool = True
     blocked: bool = False

@@ -75,6 +75,8 @@ class Code:
     challenge_method: str | None
     issued: datetime
     session: str
+    authenticated: datetime | None = None
+    """When somebody typed the account's password in this browser session."""
     redeemed: bool = False
 
 
@@ -164,4 +166,5 @@ class State:
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
     access_tokens: dict[str, AccessToken] = field(default_factory=dict)
     sessions: dict[str, list[str]] = field(default_factory=dict)
+    authenticated: dict[str, dict[str, datetime]] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)

@@ -119,6 +119,7 @@ class SignIn:
                 challenge_method=interaction.challenge_method,
                 issued=self._cloud.clock(),
                 session=sid,
+                authenticated=self._cloud.authenticated(session, home_of(self._cloud, account)),
             )
             self._cloud.keep_code(code)
             parameters = {"code": code.value, "session_state": sid}

@@ -81,6 +81,7 @@ class TokenEndpoint:
             base,
             nonce=code.nonce,
             session=code.session,
+            authenticated=code.authenticated,
             client_info=form.get("client_info") == "1",
         )
         self._cloud.redeem(code)

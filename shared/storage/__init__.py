@@ -61,6 +61,8 @@ TABLES = (
     "mailboxes",
     "mailboxgrants",
     "mailboxrenewals",
+    "sessions",
+    "audit",
 )
 """Every table there is. Infrastructure creates them; the app never does at run time."""
 QUEUES = ("deliveries", "deliveries-poison")

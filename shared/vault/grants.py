@@ -129,9 +129,15 @@ class Grants:
         row = self._table.get(key(tid), key(oid))
         return read(tid, oid, row, self._clock()) if row and not row.get("erased") else None
 
-    def of_tenant(self, tid: str) -> Iterator[Grant]:
-        """Yield every grant of a tenant: who ends when, who is blocked, who is idle since when."""
-        for row in self._table.query(key(tid)):
+    def of_tenant(self, tid: str, *, after: str = "", limit: int | None = None) -> Iterator[Grant]:
+        """Yield the grants of a tenant: who ends when, who is blocked, who is idle since when.
+
+        Args:
+            tid: the tenant.
+            after: object id beyond which to begin.
+            limit: rows at most that are looked at; those of erased people are among them and yield nothing.
+        """
+        for row in self._table.query(key(tid), after=key(after) if after else "", limit=limit):
             if not row.get("erased"):
                 yield read(tid, row.row, row, self._clock())
 
