@@ -60,8 +60,9 @@ package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill
 bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5
 	@$(IN)/python -m bench.cold --rounds $(or $(ROUNDS),5)
 
-infra-check: .run/infra/installed ## the Bicep files against Microsoft's own models, and planted mistakes
+infra-check: .run/infra/installed .run/checkov/installed ## the Bicep files against Microsoft's own models and checkov's policies, and planted mistakes
 	@.run/infra/bin/python -m infra.models
+	@.run/infra/bin/python -m infra.policies
 
 # uv resolves for every supported Python and platform at once, which pip does not.
 UV := .run/uv/bin/uv pip compile --quiet --native-tls --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header
@@ -111,6 +112,11 @@ $(AZURITE): local/azurite/package.json local/azurite/package-lock.json | $(VENV)
 .run/infra/installed: infra/requirements.txt | $(IN)/python
 	@$(IN)/python -m venv .run/infra
 	@.run/infra/bin/python -m pip --disable-pip-version-check install --quiet -r infra/requirements.txt
+	@touch $@
+
+.run/checkov/installed: infra/requirements-checkov.txt | $(IN)/python
+	@$(IN)/python -m venv .run/checkov
+	@.run/checkov/bin/python -m pip --disable-pip-version-check install --quiet -r infra/requirements-checkov.txt
 	@touch $@
 
 %.mo: %.po | $(VENV)/installed

@@ -7,6 +7,7 @@ comes through ``/auth`` (``functions/sign_in.py``), as all do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 
@@ -23,9 +24,12 @@ from functions.answers import (
 from functions.me_session import forget_session, session_of
 from shared.faults import BY_REASON
 from shared.pages import Me, MeEnd, MeEnded, MeStart, MyPlace, MyPrinter, MyScan
-from shared.privacy import Overview, Session
-from shared.scans import Job
+from shared.privacy import Session
 from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.privacy import Overview
+    from shared.scans import Job
 
 
 def build(services: Callable[[], Services]) -> FastAPI:

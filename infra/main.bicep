@@ -12,6 +12,9 @@ param location string
 @description('Application (client) id of the main app registration (infra/entra).')
 param clientId string
 
+@description('Client id of the registration for printers\' own mailboxes; empty: there are none.')
+param mailboxClientId string = ''
+
 @description('While a service key is being replaced: the vault also holds the one before, as the secret former-service-key.')
 param formerServiceKey bool = false
 
@@ -42,8 +45,8 @@ param maximumInstanceCount int = 40
 @maxValue(1000)
 param httpConcurrency int = 16
 
-@description('Threads of the worker: at least batchSize + newBatchThreshold of host.json (24), or deliveries queue inside the process.')
-@minValue(24)
+@description('Threads of the worker: at least batchSize + newBatchThreshold of host.json (16), or deliveries queue inside the process. Waiting threads cost little.')
+@minValue(16)
 param threads int = 24
 
 @description('Instances of the HTTP doors that are always warm: a person waits at a printer. 0 saves the standing cost and makes the first scan of a quiet hour wait for a cold start.')
@@ -57,8 +60,8 @@ param alwaysReadyDeliver int = 0
 @description('A fixed egress address (virtual network, NAT gateway, public IP) for named locations in customers\' Conditional Access.')
 param fixedEgress bool = false
 
-@description('Days after which the storage deletes a document by itself, whatever happened to the app. The app deletes it when it was sent.')
-@minValue(4)
+@description('Days after which the storage deletes a document by itself, whatever happened to the app. The app deletes it when it was sent, after six days at the latest (a held scan whose person signed in late).')
+@minValue(7)
 param documentDays int = 8
 
 @description('Days that logs are kept. They hold ids of jobs, devices and tenants, never a person\'s name, address or file.')
@@ -100,6 +103,7 @@ module service 'modules/service.bicep' = {
     location: location
     tags: tags
     clientId: clientId
+    mailboxClientId: mailboxClientId
     formerServiceKey: formerServiceKey
     publicUrl: publicUrl
     principalId: principalId

@@ -51,24 +51,26 @@ def running(rooms: Services, *, port: int = 0, queue: bool = True) -> Iterator[i
     )
     stop = threading.Event()
     web = threading.Thread(target=server.run, daemon=True)
-    door = QueueDoor(rooms.settings.data_storage, rooms)
-    work = [
-        threading.Thread(target=door.serve, args=(stop,), daemon=True),
-        threading.Thread(target=_timers, args=(rooms, stop), daemon=True),
-    ]
+    work: list[threading.Thread] = []
+    if queue:
+        door = QueueDoor(rooms.settings.data_storage, rooms)
+        work = [
+            threading.Thread(target=door.serve, args=(stop,), daemon=True),
+            threading.Thread(target=_timers, args=(rooms, stop), daemon=True),
+        ]
     web.start()
     while not server.started:
         if not web.is_alive():
             raise RuntimeError(f"cannot serve on port {port}")
         time.sleep(0.01)
-    for thread in work if queue else []:
+    for thread in work:
         thread.start()
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         stop.set()
         server.should_exit = True
-        for thread in work if queue else []:
+        for thread in work:
             thread.join(30)
         web.join(30)
 

@@ -515,7 +515,7 @@ class Services:
         """The cookie of a person's own page."""
         from shared.privacy import Sessions
 
-        return Sessions(self.authorizations, self.settings.service_key, self.clock)
+        return Sessions(lambda: self.authorizations, self.settings.service_key, self.clock)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults, texts
-from shared.identity.device_code import CONSUMERS, Pending
-from shared.identity.id_token import PERSONAL_TENANT
 from shared.mail import TokenRejected
 from shared.mail.headers import is_address
 from shared.mailboxes.accounts import EXCHANGE_ONLINE, OUTLOOK_COM, Account, Accounts, Owner
@@ -24,7 +22,6 @@ from shared.storage import Gone, Row, Table, Value, key
 from shared.vault import SealBroken
 
 if TYPE_CHECKING:
-    from shared.devices import Device
     from shared.identity import Authorizations, Finished, MailboxEntra, Redeemed
     from shared.mail import Graph
     from shared.organisations import Organisations
@@ -219,6 +216,8 @@ class SignIns:
             LinkUnknown, SignInTimedOut, WrongState: there is no such sign-in (any more).
             ConsentRequired, ConsentWithdrawn: the organisation must consent to people's app first.
         """
+        from shared.identity.id_token import PERSONAL_TENANT
+
         found = self.by_link(sign_in)
         if found.status != "blocked":
             raise faults.WrongState(found.status)
@@ -272,6 +271,8 @@ class SignIns:
 
     def _poll(self, sign_in: str, row: Row) -> Row:
         """Ask Entra once, and write down what came of it."""
+        from shared.identity.device_code import Pending
+
         try:
             flow = self._sealer.open(row["tid"], row["flow"], *_place(sign_in)).decode()
             found = self._entra.poll(_authority(row["tid"], row["service"]), flow, row["interval"])
@@ -291,6 +292,8 @@ class SignIns:
 
     def _check(self, tid: str, service: str, redeemed: Redeemed, granted: Range) -> tuple[str, str]:
         """Return address and id of an account that may be this printer's mailbox."""
+        from shared.identity.id_token import PERSONAL_TENANT
+
         account = redeemed.account
         personal = account.tid == PERSONAL_TENANT
         if service == OUTLOOK_COM and not personal:
@@ -382,12 +385,9 @@ _END: Mapping[type[faults.Fault], str] = {
 }
 
 
-def require_owner(device: Device) -> Owner:
-    """Return a device as the owner of an account of its own."""
-    return Owner(device.tid, device.group, device.id)
-
-
 def _authority(tid: str, service: str) -> str:
+    from shared.identity.device_code import CONSUMERS
+
     return CONSUMERS if service == OUTLOOK_COM else tid
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from shared.faults import leaves
-from shared.pages.api_reference import read
 from shared.pages.assets import asset_address
 from shared.pages.next_steps import next_step, who_acts
 from shared.pages.scan_states import state_words
 from shared.pages.views import View
 from shared.texts import describe, moment, size, translator
+
+if TYPE_CHECKING:
+    from shared.pages.api_reference import Reference
 
 
 def html(view: View, language: str, reference: str | None) -> str:
@@ -42,6 +45,13 @@ def html(view: View, language: str, reference: str | None) -> str:
     )
 
 
+def _api_reference(document: Mapping[str, Any]) -> Reference:
+    """Read an OpenAPI document. Only its own page pays for the import."""
+    from shared.pages.api_reference import read
+
+    return read(document)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -57,7 +67,7 @@ def _environment() -> Environment:
         "next_step": next_step,
         "who_acts": who_acts,
         "state_words": state_words,
-        "api_reference": read,
+        "api_reference": _api_reference,
         "faults": leaves,
     }
     return environment

@@ -15,10 +15,15 @@ Every row that names a person is preceded by its trace, so that nobody can write
 not find. A trace that points at nothing does no harm.
 """
 
-from shared.privacy.erasure import Erased, Erasure
-from shared.privacy.overview import Overview, Overviews, Place, Printer, Resident
-from shared.privacy.sessions import PURPOSE, Session, SessionInvalid, Sessions
-from shared.privacy.traces import Trace, Traces
+from typing import TYPE_CHECKING
+
+from shared.exports import exported
+
+if TYPE_CHECKING:
+    from shared.privacy.erasure import Erased, Erasure
+    from shared.privacy.overview import Overview, Overviews, Place, Printer, Resident
+    from shared.privacy.sessions import PURPOSE, Session, SessionInvalid, Sessions
+    from shared.privacy.traces import Trace, Traces
 
 __all__ = [
     "PURPOSE",
@@ -35,3 +40,22 @@ __all__ = [
     "Trace",
     "Traces",
 ]
+
+__getattr__ = exported(
+    __name__,
+    {
+        "Erased": "erasure",
+        "Erasure": "erasure",
+        "Overview": "overview",
+        "Overviews": "overview",
+        "Place": "overview",
+        "Printer": "overview",
+        "Resident": "overview",
+        "PURPOSE": "sessions",
+        "Session": "sessions",
+        "SessionInvalid": "sessions",
+        "Sessions": "sessions",
+        "Trace": "traces",
+        "Traces": "traces",
+    },
+)

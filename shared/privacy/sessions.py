@@ -44,19 +44,22 @@ class Sessions:
     """Makes and reads cookies.
 
     Args:
-        authorizations: carries the sign-in between browser and Entra.
+        authorizations: gives what carries the sign-in between browser and Entra. It is only asked for when a sign-in
+            begins: who opens the page without a cookie waits for no SDK of storage (docs/cold-start.md).
         service_key: signs cookies.
         clock: the time now.
     """
 
-    def __init__(self, authorizations: Authorizations, service_key: bytes, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, authorizations: Callable[[], Authorizations], service_key: bytes, clock: Callable[[], datetime]
+    ) -> None:
         self._authorizations = authorizations
         self._key = hmac.digest(service_key, b"session of the own page", "sha256")
         self._clock = clock
 
     def begin(self, *, browser: str) -> str:
         """Return Entra's address, where any work or school account may sign in; nothing but who it is is asked for."""
-        return self._authorizations.begin(PURPOSE, "", tid=None, scopes=(), browser=browser)
+        return self._authorizations().begin(PURPOSE, "", tid=None, scopes=(), browser=browser)
 
     def finish(self, finished: Finished) -> Session:
         """Entra has answered: prove who it is. The tokens are dropped.

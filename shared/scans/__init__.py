@@ -25,20 +25,25 @@ of what is due says that time or an earlier one; so no job is ever forgotten. Be
 announced; so none is ever lost sight of. What each request to storage is for stands in docs/delivery.md.
 """
 
-from shared.scans.accept import Acceptance
-from shared.scans.announcements import Announcements
-from shared.scans.claims import Claims
-from shared.scans.deliver import Delivery
-from shared.scans.documents import media_type_of
-from shared.scans.failure_notices import FailureNotices
-from shared.scans.hold_index import HoldIndex
-from shared.scans.holds import Holds
-from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
-from shared.scans.retention import Retention
-from shared.scans.slots import Slots
-from shared.scans.sweep import Sweep
-from shared.scans.uploads import Upload, Uploads
-from shared.scans.ways import Ways
+from typing import TYPE_CHECKING
+
+from shared.exports import exported
+
+if TYPE_CHECKING:
+    from shared.scans.accept import Acceptance
+    from shared.scans.announcements import Announcements
+    from shared.scans.claims import Claims
+    from shared.scans.deliver import Delivery
+    from shared.scans.documents import media_type_of
+    from shared.scans.failure_notices import FailureNotices
+    from shared.scans.hold_index import HoldIndex
+    from shared.scans.holds import Holds
+    from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
+    from shared.scans.retention import Retention
+    from shared.scans.slots import Slots
+    from shared.scans.sweep import Sweep
+    from shared.scans.uploads import Upload, Uploads
+    from shared.scans.ways import Ways
 
 __all__ = [
     "CURSOR",
@@ -61,3 +66,28 @@ __all__ = [
     "Ways",
     "media_type_of",
 ]
+
+__getattr__ = exported(
+    __name__,
+    {
+        "Acceptance": "accept",
+        "Announcements": "announcements",
+        "Claims": "claims",
+        "Delivery": "deliver",
+        "media_type_of": "documents",
+        "FailureNotices": "failure_notices",
+        "HoldIndex": "hold_index",
+        "Holds": "holds",
+        "CURSOR": "jobs",
+        "FINAL": "jobs",
+        "Job": "jobs",
+        "Jobs": "jobs",
+        "Manifest": "jobs",
+        "Retention": "retention",
+        "Slots": "slots",
+        "Sweep": "sweep",
+        "Upload": "uploads",
+        "Uploads": "uploads",
+        "Ways": "ways",
+    },
+)

@@ -306,11 +306,10 @@ class Delivery:
         kept = replace(job, state=HELD, until=until)
         # A sign-in that looks good and is not, as one whose seal is broken, would go round here for ever. So only the
         # first attempt looks at once; after others the sweep does, in pauses that grow.
-        first = job.attempts == 1
-        if (
-            self._write(attempt, held, due=self._holds.first_look(until) if first else self._holds.later(kept))
-            and first
-        ):
+        if job.attempts > 1:
+            later = self._holds.later(kept)
+            self._write(attempt, {**held, "next_attempt": later}, due=later)
+        elif self._write(attempt, held, due=self._holds.first_look(until)):
             self._holds.look(kept)
 
     def _wait(self, attempt: _Attempt, fault: faults.Fault) -> None:

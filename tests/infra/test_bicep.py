@@ -11,7 +11,10 @@ import pytest
 
 from functions import STORAGE_SETTING
 from infra.bicep import HERE, File, files, problems
-from shared import expiry, storage
+from shared import storage
+from shared.scans.claims import GIVEN_UP_AFTER
+from shared.scans.holds import LONGEST_LIFE
+from shared.scans.retention import ORPHAN_AFTER
 from tests.test_settings import all_settings, sections
 
 HOUSE = HERE.parent
@@ -145,11 +148,11 @@ def test_storage_knows_no_key_and_no_public_blob(read: dict[str, File]) -> None:
 
 
 def test_the_app_deletes_documents_before_the_account_does(read: dict[str, File]) -> None:
-    """R50: the lifecycle rule is the last resort and never takes a document that a job may still need."""
+    """R50: the lifecycle rule is the last resort and never takes what a job may need, a held scan's for longest."""
     decorators = {
         made["type"]: made["argument"] for made in read["main.bicep"].parameters["documentDays"]["decorators"]
     }
-    assert timedelta(days=decorators["min_value"]) > expiry.ORPHAN_AFTER
+    assert timedelta(days=decorators["min_value"]) > max(LONGEST_LIFE + GIVEN_UP_AFTER, ORPHAN_AFTER)
 
 
 def test_every_role_is_argued_and_on_the_smallest_thing(read: dict[str, File]) -> None:

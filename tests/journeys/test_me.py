@@ -259,7 +259,7 @@ def test_the_cookie_of_one_service_opens_no_other(world: Any) -> None:
     from shared.privacy import Sessions
 
     session = Session(CONTOSO, "33333333-3333-4333-8333-333333333333", "", "", world.clock() + timedelta(minutes=5))
-    other = Sessions(world.rooms.authorizations, b"another key of thirty-two bytes!", world.clock)
+    other = Sessions(lambda: world.rooms.authorizations, b"another key of thirty-two bytes!", world.clock)
     with pytest.raises(SessionInvalid):
         world.rooms.sessions.read(other.write(session))
 

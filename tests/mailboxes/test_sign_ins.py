@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared import faults
+from tests.conftest import CONTOSO
 from tests.leftovers import found as leaks
 
 
@@ -191,6 +192,23 @@ def test_whoever_comes_after_cancel_signs_in_for_nothing(desk: Any) -> None:
     desk.enter(begun)
     assert desk.look(begun).status == "denied"
     assert list(desk.rooms.storage.table("mailboxgrants").every()) == []
+
+
+def test_cancelled_while_entra_answers(desk: Any) -> None:
+    """B11: Entra has given the tokens, and before they are kept somebody cancels at the panel: they are dropped."""
+    begun = desk.start()
+    desk.enter(begun)
+    desk.clock.advance(seconds=6)
+    desk.microsoft.switchboard.add("me", "slow_after_applying", seconds=1.5)
+    looking = threading.Thread(target=desk.rooms.mailbox_sign_ins.look, args=(begun.id,), kwargs={"tid": CONTOSO})
+    looking.start()
+    while not desk.microsoft.switchboard.count("me"):
+        threading.Event().wait(0.02)
+    desk.rooms.mailbox_sign_ins.cancel(begun.id, begun_by=desk.device.id)
+    looking.join()
+    assert desk.look(begun).status == "denied"
+    assert desk.status().account is None
+    assert list(desk.rooms.mailbox_grants.of_tenant(CONTOSO)) == []
 
 
 def test_entra_that_cannot_be_reached_ends_nothing(desk: Any) -> None:

@@ -86,6 +86,33 @@ def test_work_without_a_person_needs_no_web(room: str) -> None:
     assert of(WEB, imported(WORK.format(room=room))) == set()
 
 
+FIRST = """
+import asyncio
+from functions.answers import application
+app = application({door!r}, lambda: rooms)
+async def ask():
+    told = []
+    async def receive():
+        return {{"type": "http.request", "body": b"", "more_body": False}}
+    async def send(message):
+        told.append(message)
+    await app(dict(type="http", asgi={{"version": "3.0"}}, http_version="1.1", method="GET", scheme="http",
+                   path={path!r}, raw_path={path!r}.encode(), query_string=b"", root_path="",
+                   headers=[(b"host", b"localhost")], server=("localhost", 80), client=("127.0.0.1", 1)), receive, send)
+    assert told[0]["status"] == 200, told
+asyncio.run(ask())
+"""
+
+
+@pytest.mark.parametrize(
+    ("door", "path"), [("me", "/me"), ("sign_in", "/s"), ("consent", "/consent"), ("device_api", "/api/v1/nonce")]
+)
+def test_a_first_request_that_needs_no_storage_imports_no_sdk(door: str, path: str) -> None:
+    """Who opens a page while nothing is known of him waits for neither tables nor an HTTP client."""
+    modules = imported(WORK.format(room="settings") + FIRST.format(door=door, path=path))
+    assert of(SDKS | HTTP_CLIENT, modules) == set()
+
+
 def test_an_import_is_seen() -> None:
     """The tests above can fail."""
     assert of(SDKS | HTTP_CLIENT, imported("import msal, requests")) >= {"msal", "requests"}
