@@ -156,6 +156,7 @@ def test_a_refused_ticket_adds_no_printer(
     configure(tmp_path, service.url)
     ask = ["--directory", str(tmp_path), "printer"]
     assert cli.main([*ask, "add", "first", "--ticket", "wrong"]) == 1
+    assert cli.main([*ask, "add", "first", "--ticket", "-wrong"]) == 1, "one ticket in 64 begins like an option"
     assert Printers(tmp_path).all() == []
     assert add_printer(tmp_path, TICKET, capsys, "first")
     assert cli.main([*ask, "list"]) == 0

@@ -30,7 +30,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    asked = _parser().parse_args(arguments)
+    asked = _parser().parse_args(_tickets(sys.argv[1:] if arguments is None else arguments))
     command: Command = asked.command
     try:
         return command(asked)
@@ -146,6 +146,15 @@ def _check(asked: argparse.Namespace) -> int:
         finally:
             api.close()
     return DONE if well else NOT_DONE
+
+
+def _tickets(arguments: Sequence[str]) -> list[str]:
+    """Join ``--ticket`` and what follows: a ticket is base64url and may begin with ``-``, as options do."""
+    joined = list(arguments)
+    if "--ticket" in joined[:-1]:
+        at = joined.index("--ticket")
+        joined[at : at + 2] = [f"--ticket={joined[at + 1]}"]
+    return joined
 
 
 def _line(text: str) -> None:

@@ -133,7 +133,7 @@ class Printers:
         kept = (found.secret if found else None) or _NOBODY
         mine = _hash(secret, base64.b64decode(kept["salt"]), {part: kept[part] for part in COST})
         same = hmac.compare_digest(mine, base64.b64decode(kept["hash"]))
-        return found if same and found and found.secret else None
+        return found if same else None
 
     def _read(self) -> dict[str, Any]:
         try:
