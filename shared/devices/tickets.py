@@ -81,6 +81,8 @@ class Tickets:
         """
         values = self._values(tid, group, location, count, approval=approval, replaces=replaces)
         ticket = base64url.encode(self._random_bytes(TICKET_BYTES))
+        while ticket.startswith("-"):  # a command line would take it for an option
+            ticket = base64url.encode(self._random_bytes(TICKET_BYTES))
         self._table.insert(_place(ticket), ROW, {**values, "expires": self._clock() + LIFE})
         return ticket
 

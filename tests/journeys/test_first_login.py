@@ -300,7 +300,7 @@ def test_a_made_up_answer_does_not_end_the_consent(world: Any, panel: Any) -> No
     told = {"state": answer["state"], "error": "consent_required", "error_description": "AADSTS65001: made up"}
     person.visit(f"{world.url}{post(world, told).headers['Location']}")
     assert panel.sign_ins.look(begun.id).reason == "consent_withdrawn"
-    assert panel.about()["consent"]["status"] == "consented"
+    assert panel.about().consent["status"] == "consented"
     assert panel.user("adele").reason == "sign_in_required"
 
 

@@ -27,9 +27,10 @@ class Desk:
 
     def announce(self, oid: str = ADELE, **more: Any) -> Job:
         """The first step: it is written down whose scan is about to be stored."""
-        manifest = Manifest(str(uuid.uuid4()), "to_my_email", "user", "Title", "en", "f.pdf", "application/pdf", 1, "0")
+        made = Manifest(str(uuid.uuid4()), "to_my_email", "user", "Title", "en", "f.pdf", "application/pdf", 1, "0")
+        manifest = more.get("manifest", made)
         now = self.clock()
-        blob = str(uuid.uuid4())
+        blob = f"{PRINTER}/{manifest.id}/{uuid.uuid4()}"
         job = Job(PRINTER, manifest, CONTOSO, oid, "accepted", None, 0, now, now, None, blob, "", "Printer 2F", "")
         job = replace(job, **more)
         job = replace(job, due=due_row(job.device_id, job.manifest.id, now))
