@@ -1,4 +1,4 @@
-"""The pages in docs/: links lead somewhere, pictures are small, and what they say of retention is what the code does."""
+"""The pages in docs/: links lead somewhere, pictures are small, what they say of retention is what the code does."""
 
 import re
 from datetime import timedelta
@@ -44,7 +44,7 @@ def test_pictures_are_small() -> None:
 def test_a_security_team_is_told_the_truth_of_retention() -> None:
     """I06: hours, days and limits on the page are the code's and the template's."""
     page = " ".join((HOUSE / "docs" / "security-questions.md").read_text("utf-8").split())
-    assert (LONGEST_LIFE, GIVEN_UP_AFTER) == (timedelta(days=5), timedelta(days=1))
+    assert (timedelta(days=5), timedelta(days=1)) == (LONGEST_LIFE, GIVEN_UP_AFTER)
     assert f"at most {LONGEST_HOLD} hours at once and five days in all; tried for a day more" in page
     assert f"| a job's row | {KEPT.days} days |" in page
     [main] = [file for file in files() if file.name == "main.bicep"]
