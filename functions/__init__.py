@@ -14,6 +14,7 @@ HTTP_DOORS: Mapping[str, str] = {
     "s": "sign_in",
     "auth": "sign_in",
     "me": "me",
+    "console": "console",
     "": "front",
 }
 """First segment of the path -> module with ``build``. The empty one takes whatever no other takes."""

@@ -57,6 +57,8 @@ def _day(moment: datetime | None) -> str:
 def _remove(rooms: Services, wanted: argparse.Namespace) -> Iterator[str]:
     if wanted.all:
         yield f"{rooms.erasure.erase_tenant(wanted.tenant)} people removed"
+        if printers := rooms.mailbox_accounts.remove_all(wanted.tenant):
+            yield f"{printers} sign-ins of printers' mailboxes removed"
         return
     erased = rooms.erasure.erase(wanted.tenant, wanted.oid)
     yield f"removed: {erased.pins} printer users unpinned, {erased.cancelled} scans cancelled"

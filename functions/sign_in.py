@@ -2,7 +2,7 @@
 
 ``/s`` takes the code, ``/s/{link}`` is the first login. ``/auth/callback`` takes Entra's cross-site form, which
 carries no cookie, and ``/auth/finish`` finishes in the browser that began: a first login, a consent, or the sign-in to
-a person's own page (``functions/me.py``).
+a person's own page (``functions/me.py``) or to the console (``functions/console``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from math import ceil
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from functions import mailbox_links
 from functions.answers import (
     FORM_LIMIT,
     browser_of,
@@ -24,10 +25,13 @@ from functions.answers import (
     see_other,
     trouble,
 )
+from functions.console_session import console_signed_in
 from functions.forms import address_of, form_of
 from functions.me_session import signed_in
 from shared import faults
+from shared.administrators import PURPOSE as CONSOLE
 from shared.handoffs import Handoff
+from shared.identity import Finished
 from shared.pages import EnterCode, FirstLogin, FirstLoginDone, Trouble, View
 from shared.privacy import PURPOSE
 from shared.services import Services
@@ -67,6 +71,8 @@ def build(services: Callable[[], Services]) -> FastAPI:
         browser = browser_of(request) or services().secret()
         return remember_browser(see_other(services().people.begin(link, browser=browser)), browser)
 
+    app.include_router(mailbox_links.router(services))
+
     @app.post("/auth/callback")
     async def answered(request: Request) -> Response:
         form = await form_of(request)
@@ -77,14 +83,27 @@ def build(services: Callable[[], Services]) -> FastAPI:
     def finish(request: Request, tx: str = "") -> Response:
         browser = browser_of(request)
         finished = services().authorizations.finish(tx, browser=browser)
-        if finished.purpose == STORY:
-            return forget_browser(see_other(f"/s/{services().people.finish(finished)}"))
-        if finished.purpose == PURPOSE:
-            return forget_browser(signed_in(services(), request, finished))
-        onward = services().consents.finish(finished, browser=browser or "")
-        return see_other(onward.address) if onward.again else forget_browser(see_other(f"/consent/{onward.address}"))
+        return _finished(services(), request, finished, browser or "")
 
     return door(app, trouble(services), largest=FORM_LIMIT)
+
+
+def _finished(services: Services, request: Request, finished: Finished, browser: str) -> Response:
+    """Hand an answer of Entra's to what it was for."""
+    if finished.purpose == STORY:
+        answer = see_other(f"/s/{services.people.finish(finished)}")
+    elif finished.purpose == PURPOSE:
+        answer = signed_in(services, request, finished)
+    elif finished.purpose == CONSOLE:
+        answer = console_signed_in(services, request, finished)
+    elif finished.purpose == mailbox_links.PURPOSE:
+        answer = see_other(f"/s/mailbox/{services.mailbox_sign_ins.finish(finished).id}")
+    else:
+        onward = services.consents.finish(finished, browser=browser)
+        if onward.again:
+            return see_other(onward.address)  # it comes back, and by the same cookie
+        answer = see_other(f"/consent/{onward.address}")
+    return forget_browser(answer)
 
 
 def _view(services: Services, handoff: Handoff, action: str) -> View:

@@ -19,8 +19,9 @@ def expire() -> None:
 
 
 def renew() -> None:
-    """Renew the sleeping sign-ins that are due."""
+    """Renew the sleeping sign-ins that are due: people's, and those of printers' mailboxes."""
     services().keep_alive.run()
+    services().mailbox_keep_alive.run()
 
 
 def rotate_keys() -> None:

@@ -12,6 +12,9 @@ param location string
 @description('Application (client) id of the main app registration (infra/entra).')
 param clientId string
 
+@description('Client id of the registration for printers\' own mailboxes; empty: there are none.')
+param mailboxClientId string = ''
+
 @description('While a service key is being replaced: the vault also holds the one before, as the secret former-service-key.')
 param formerServiceKey bool = false
 
@@ -100,6 +103,7 @@ module service 'modules/service.bicep' = {
     location: location
     tags: tags
     clientId: clientId
+    mailboxClientId: mailboxClientId
     formerServiceKey: formerServiceKey
     publicUrl: publicUrl
     principalId: principalId

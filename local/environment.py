@@ -22,6 +22,9 @@ from local import azurite
 CLIENT_ID = "aaaaaaaa-0000-4000-8000-000000000001"
 """The app's registration in the emulated Microsoft cloud."""
 
+MAILBOX_CLIENT_ID = "aaaaaaaa-0000-4000-8000-000000000002"
+"""The registration for printers' own mailboxes: a public client, for work and personal accounts."""
+
 KEY_BYTES = 32
 KEY_BITS = 2048
 CERTIFICATE_DAYS = 3650
@@ -116,6 +119,7 @@ def app_environment(run_dir: Path, ports: Ports) -> dict[str, str]:
         "SMTP_HOST": f"localhost:{ports.smtp}",
         "OUTLOOK_SMTP_HOST": f"localhost:{ports.outlook_smtp}",
         "CLIENT_ID": CLIENT_ID,
+        "MAILBOX_CLIENT_ID": MAILBOX_CLIENT_ID,
         "CLIENT_CERTIFICATE_FILE": str(client),
         "SERVICE_KEY": service_key.read_text(encoding="ascii"),
         "VAULT_KEY_FILE": str(vault_key),

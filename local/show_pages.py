@@ -13,6 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI, Header
 from pydantic import BaseModel, Field
 
+from local.show_console import console_pages
 from shared.faults import (
     BlockedByPolicy,
     GuestNotAllowed,
@@ -30,6 +31,8 @@ from shared.pages import (
     FirstLogin,
     FirstLoginDone,
     Front,
+    MailboxSignedIn,
+    MailboxSignIn,
     Me,
     MeEnd,
     MeEnded,
@@ -60,6 +63,11 @@ def samples() -> Iterator[tuple[str, View]]:
     yield "enter-code-refused", EnterCode("/s", LinkUnknown)
     yield "first-login", FirstLogin("/s/x", printer, "2nd floor, kitchen", "Contoso", account, "Вольга Кавальчук", 4)
     yield "first-login-done", FirstLoginDone(account, printer)
+    yield (
+        "mailbox-sign-in",
+        MailboxSignIn("/s/mailbox/x", printer, "Contoso", use="email", service="exchange_online", minutes_left=15),
+    )
+    yield "mailbox-signed-in", MailboxSignedIn(printer, account)
     yield "consent", ConsentStart("/consent", ranges, "send")
     yield "consent-from-printer", ConsentStart("/consent", ranges, "send-verified", "Contoso", printer)
     for name, confirmed, at_printer in (("consent-done", False, True), ("consent-done-confirmed", True, False)):
@@ -76,6 +84,7 @@ def samples() -> Iterator[tuple[str, View]]:
             ),
         )
     yield from _own_pages()
+    yield from console_pages(ranges)
     for leaf in leaves():
         yield f"trouble-{leaf.reason}", Trouble(leaf(limit=3_100_000))
     yield "api-docs", ApiDocs(_document())

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from shared.storage import Storage
 
-SHORT_LIVED = ("assertions", "authorizations", "handoffs", "tickets")
+SHORT_LIVED = ("assertions", "authorizations", "handoffs", "tickets", "sessions")
 
 log = logging.getLogger(__name__)
 

@@ -304,6 +304,26 @@ class PersonalAccountNotAllowed(PersonMust):
     remedy = N_("Sign in with your work account.")
 
 
+class WorkAccountNotAllowed(PersonMust):
+    """A work account, where the printer's mailbox is to be one of Outlook.com."""
+
+    reason = "work_account_not_allowed"
+    action = Action.END
+    title = N_("Work accounts cannot be used here")
+    detail = N_("Outlook.com was chosen, which takes personal accounts only. Nothing was stored.")
+    remedy = N_("Sign in with a personal account, or choose Microsoft Exchange Online.")
+
+
+class MailboxSuperseded(PersonMust):
+    """A sign-in for a printer's mailbox in whose place another one came."""
+
+    reason = "mailbox_superseded"
+    action = Action.END
+    title = N_("Another sign-in took the place of this one")
+    detail = N_("Somebody else has signed the printer's mailbox in meanwhile, and that account is used.")
+    remedy = N_("Look at the account that is shown now. If it is the wrong one, sign in again.")
+
+
 class SignInDeclined(PersonMust):
     """The person pressed Cancel at Microsoft (access_denied, 65004)."""
 
@@ -480,6 +500,67 @@ class OrganisationRestricted(AdministratorMust):
     remedy = N_("Ask your administrator to look into the Exchange admin center and to contact Microsoft.")
 
 
+class MailboxNotSignedIn(AdministratorMust):
+    """Nobody has signed the printer's own mailbox (or its fax account) in."""
+
+    reason = "mailbox_not_signed_in"
+    title = N_("To use this function you must sign in to your email")
+    detail = N_("The printer's own mailbox is not signed in.")
+    remedy = N_(
+        "Contact your administrator. He signs in at the printer's mail server settings, and presses OK there "
+        "so that the printer gets the settings."
+    )
+
+
+class MailboxNotDelivered(AdministratorMust):
+    """The printer's own mailbox is signed in, and the printer has not fetched and acknowledged its settings."""
+
+    reason = "mailbox_not_delivered"
+    title = N_("Signed in, but not delivered to the printer")
+    detail = N_("The mailbox is signed in, but the printer has not been given its settings.")
+    remedy = N_("Contact your administrator. He presses OK at the printer's mail server settings.")
+
+
+class MailboxSignInExpired(AdministratorMust):
+    """The mailbox's refresh token is too old, most often after 90 days of idleness."""
+
+    reason = "mailbox_sign_in_expired"
+    code = 361
+    title = N_("The sign-in of the printer's mailbox has expired")
+    detail = N_("The printer's connection to its mail service is too old, for example because it was long unused.")
+    remedy = N_("Contact your administrator. He signs the printer's mailbox in again.")
+
+
+class MailboxSignInEnded(AdministratorMust):
+    """The mailbox's sign-in is no longer taken, and not for its age: password reset, revoked, another factor wanted."""
+
+    reason = "mailbox_sign_in_ended"
+    title = N_("The sign-in of the printer's mailbox was ended")
+    detail = N_("Microsoft no longer accepts it, for example after a password reset.")
+    remedy = N_("Contact your administrator. He signs the printer's mailbox in again.")
+
+
+class MailboxConsentMissing(AdministratorMust):
+    """65001 and its kin, for the mailbox's app registration; the organisation's consent for people is another one."""
+
+    reason = "mailbox_consent_missing"
+    title = N_("The permission for the printer's mailbox is missing")
+    detail = N_("The permission to send mail that was given for the printer's mailbox no longer holds.")
+    remedy = N_("Contact your administrator. He signs the printer's mailbox in again and accepts the permissions.")
+
+
+class DeviceCodeBlocked(AdministratorMust):
+    """53003 or 530036: Conditional Access does not let anybody sign in by device code ("Authentication flows")."""
+
+    reason = "device_code_blocked"
+    title = N_("Your organisation does not allow signing in by code")
+    detail = N_("A Conditional Access policy blocks the sign-in of devices by a code.")
+    remedy = N_(
+        "Sign in by a link instead. Or ask your administrator to exclude the app To My Email Mailbox "
+        "from the policy on authentication flows."
+    )
+
+
 class ConsentDeclined(AdministratorMust):
     """The administrator pressed Cancel (access_denied, permission_denied, 65004)."""
 
@@ -629,6 +710,52 @@ class KindNotAvailable(DocumentRefused):
     title = N_("This function is not available")
     detail = N_("The printer asked for a kind of job that is not switched on for your organisation.")
     remedy = N_("Use To My Email, or ask your administrator.")
+
+
+class RecipientInvalid(DocumentRefused):
+    """No recipient, more than fifty, or what is no plain mail address (F03, F08)."""
+
+    reason = "recipient_invalid"
+    title = N_("A recipient is no mail address")
+    detail = N_("Up to 50 plain mail addresses can be given, without names.")
+    remedy = N_("Correct the recipients and scan again.")
+
+
+class RecipientNotAllowed(DocumentRefused):
+    """A recipient outside of the domains that the organisation's policy allows its printers."""
+
+    reason = "recipient_not_allowed"
+    title = N_("The printer may not send mail to this recipient")
+    detail = N_("Your organisation lets its printers send mail to some domains only.")
+    remedy = N_("Choose a recipient in your organisation, or ask your administrator to allow the domain.")
+
+
+class RecipientRefused(DocumentRefused):
+    """ErrorInvalidRecipients, 5.1.x: the mail service does not know a recipient. Nothing was sent to any of them."""
+
+    reason = "recipient_refused"
+    title = N_("The mail service does not take a recipient")
+    detail = N_("One of the recipients is not known to the mail service. Nothing was sent.")
+    remedy = N_("Correct the recipients and scan again.")
+
+
+class FaxNumberInvalid(DocumentRefused):
+    """A number that is neither E.164 nor what the organisation's dial rule makes one of."""
+
+    reason = "fax_number_invalid"
+    title = N_("This is not a fax number")
+    detail = N_("A fax number begins with + and the country's code, and has digits only.")
+    remedy = N_("Correct the number and send again.")
+
+
+class FaxNotSetUp(DocumentRefused):
+    """The organisation's policy has no template for the fax provider, or one that gives no address."""
+
+    reason = "fax_not_set_up"
+    who = Who.ADMIN
+    title = N_("Fax is not set up")
+    detail = N_("Your organisation has not told the address of its fax provider.")
+    remedy = N_("Ask your administrator to set up the fax provider.")
 
 
 # ---------------------------------------------------------------- the request
@@ -849,6 +976,31 @@ class CrossSiteRequest(RequestRefused):
     title = N_("This form came from another site")
     detail = N_("For your safety such requests are not carried out.")
     remedy = N_("Open the page itself and press the button there.")
+
+
+class ConsoleRoleMissing(RequestRefused):
+    """The verified ID token shows no role that opens the console, or none that may change something."""
+
+    reason = "console_role_missing"
+    who = Who.ADMIN
+    status = 403
+    title = N_("Your role does not allow this")
+    detail = N_("The console is for administrators of the organisation. Nothing was changed.")
+    remedy = N_(
+        "Activate your role and sign in again, or ask an administrator for the role ToMyEmail.Admin or "
+        "ToMyEmail.Reader of this application."
+    )
+
+
+class SignInNotFresh(RequestRefused):
+    """What cannot be undone needs a sign-in of this moment, and Entra did not say that there was one (H06)."""
+
+    reason = "sign_in_not_fresh"
+    who = Who.USER
+    status = 403
+    title = N_("This needs a fresh sign-in")
+    detail = N_("Microsoft did not say that you have signed in just now. Nothing was done.")
+    remedy = N_("Sign in once more, with your password or passkey, and do it within ten minutes.")
 
 
 def leaves(root: type[Fault] = Fault) -> Iterator[type[Fault]]:

@@ -15,13 +15,16 @@ from shared import settings as settings_room
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from shared.administrators import Sessions as ConsoleSessions
+    from shared.audit import Audit
     from shared.devices import Devices, Groups, Limits, Nonces, Serials, Tickets, Tokens
     from shared.devices.enrolment import Enrolments
     from shared.devices.rollover import Rollover
     from shared.handoffs import Handoffs
-    from shared.identity import Authorizations, Entra
+    from shared.identity import Authorizations, Entra, MailboxEntra
     from shared.identity.managed_identity import ManagedIdentity
     from shared.mail import Graph, Mailboxes, Smtp, Transports
+    from shared.mailboxes import Accounts, Outgoings, SignIns, Statuses
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
@@ -30,10 +33,12 @@ if TYPE_CHECKING:
         Acceptance,
         Announcements,
         Delivery,
+        Desk,
         FailureNotices,
         HoldIndex,
         Holds,
         Jobs,
+        Ledger,
         Retention,
         Slots,
         Sweep,
@@ -144,7 +149,7 @@ class Services:
         """Rotation of keys."""
         from shared.vault.key_upkeep import KeyUpkeep
 
-        return KeyUpkeep(self.data_keys, self.grants, self.clock)
+        return KeyUpkeep(self.data_keys, [self.grants, self.mailbox_grants], self.clock)
 
     @cached_property
     def entra(self) -> Entra:
@@ -212,6 +217,111 @@ class Services:
             notices.sign_in_ends(token, grant.ends, grant.locale)
 
         return KeepAlive(self.renewals, self.grants, self.organisations, notice, self.clock)
+
+    @cached_property
+    def mailbox_entra(self) -> MailboxEntra | None:
+        """Entra ID for printers' own mailboxes; None where they have no app registration."""
+        from shared.identity import MailboxEntra
+
+        told = self.settings
+        if not told.mailbox_client_id:
+            return None
+        return MailboxEntra(told.authority_url, told.mailbox_client_id, self.entra, self.clock)
+
+    @cached_property
+    def mailbox_grants(self) -> Grants:
+        """Sealed tokens of printers' own mailboxes."""
+        from shared.vault import Grants
+
+        return Grants(
+            self.storage.table("mailboxgrants"),
+            self.mailbox_renewals,
+            self.sealer,
+            self.mailbox_entra or self.entra,
+            self.clock,
+            new_id=lambda: self._random_bytes(8).hex(),
+            sleep=time.sleep,
+            below=self._below,
+            name="mailboxgrants",
+        )
+
+    @cached_property
+    def mailbox_renewals(self) -> Renewals:
+        """When sleeping tokens of printers' mailboxes must be renewed."""
+        from shared.vault import Renewals
+
+        return Renewals(self.storage.table("mailboxrenewals"), self.clock, lambda: self._random_bytes(8).hex())
+
+    @cached_property
+    def mailbox_keep_alive(self) -> KeepAlive:
+        """Renewing the tokens of printers' mailboxes. No policy ends these, so nobody is told of an end."""
+        from shared.vault import KeepAlive
+
+        return KeepAlive(self.mailbox_renewals, self.mailbox_grants, self.mailbox_accounts, lambda *_: None, self.clock)
+
+    @cached_property
+    def mailbox_accounts(self) -> Accounts:
+        """The accounts that printers send from in their own name."""
+        from shared.mailboxes import Accounts
+
+        return Accounts(self.storage.table("mailboxes"), self.mailbox_grants)
+
+    @cached_property
+    def mailbox_authorizations(self) -> Authorizations:
+        """Authorizations under way through the mailbox's app registration."""
+        from shared.identity import Authorizations
+
+        return Authorizations(
+            self.storage.table("authorizations"),
+            self.sealer,
+            self.mailbox_entra or self.entra,
+            f"{self.settings.public_url}/auth/mailbox",
+            self.clock,
+            self.secret,
+        )
+
+    @cached_property
+    def mailbox_sign_ins(self) -> SignIns:
+        """Sign-ins of printers' mailboxes under way."""
+        from shared.mailboxes import SignIns
+
+        return SignIns(
+            self.storage.table("handoffs"),
+            self.mailbox_accounts,
+            self.mailbox_grants,
+            self.mailbox_entra,
+            self.graph,
+            self.organisations,
+            self.authorizations,
+            self.mailbox_authorizations,
+            self.sealer,
+            self.clock,
+            self._random_bytes,
+        )
+
+    @cached_property
+    def outgoings(self) -> Outgoings:
+        """The way out for printers' own mail."""
+        from shared.mail import GraphSend, Transports
+        from shared.mailboxes import Outgoings
+        from shared.organisations import RANGES
+
+        outlook = Transports(GraphSend(self.graph), None, self.outlook_smtp, RANGES.values())
+        return Outgoings(
+            self.mailbox_accounts,
+            self.mailbox_grants,
+            self.devices,
+            self.organisations,
+            {"exchange_online": self.transports, "outlook_com": outlook},
+            self.clock,
+        )
+
+    @cached_property
+    def mailbox_statuses(self) -> Statuses:
+        """The status of printers' mail and fax servers."""
+        from shared.mailboxes import Statuses
+
+        return Statuses(self.mailbox_accounts, self.mailbox_grants, self.outgoings)
 
     @cached_property
     def handoffs(self) -> Handoffs:
@@ -394,6 +504,7 @@ class Services:
             self.people,
             self.handoffs,
             self.retention,
+            self.console_sessions,
             self.clock,
         )
 
@@ -508,6 +619,7 @@ class Services:
             self.holds,
             self.hold_index,
             self.clock,
+            self.outgoings,
         )
 
     @cached_property
@@ -529,6 +641,7 @@ class Services:
             self.failure_notices,
             self.clock,
             self._below,
+            self.outgoings,
         )
 
     def _identity(self, client_id: str) -> ManagedIdentity:
@@ -556,6 +669,34 @@ class Services:
             self.uploads,
             self.clock,
         )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The scans of an organisation."""
+        from shared.scans import Ledger
+
+        return Ledger(self.storage.table("jobs"), self.jobs, self.clock)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What an administrator may do with a scan."""
+        from shared.scans import Desk
+
+        return Desk(self.jobs, self.holds, self.acceptance, self.storage.queue("deliveries"), self.clock)
+
+    @cached_property
+    def console_sessions(self) -> ConsoleSessions:
+        """Who is at the console."""
+        from shared.administrators import Sessions
+
+        return Sessions(self.storage.table("sessions"), self.authorizations, self.clock, self.secret)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what in the console."""
+        from shared.audit import Audit
+
+        return Audit(self.storage.table("audit"), self.clock, lambda: self._random_bytes(8).hex())
 
     @cached_property
     def pages(self) -> Pages:

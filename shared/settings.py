@@ -53,6 +53,8 @@ class Settings:
     outlook_smtp_host: str
     """The same of Outlook.com, for personal accounts."""
     client_id: str
+    mailbox_client_id: str
+    """Of the app registration for printers' own mailboxes, a public client; or empty, and then there are none."""
     client_certificate: str
     """PEM: the private key and the certificate by which the app proves itself to Entra; or empty, and then the
     managed identity proves it."""
@@ -235,6 +237,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         smtp_host=reader.host_and_port("SMTP_HOST", "smtp.office365.com:587"),
         outlook_smtp_host=reader.host_and_port("OUTLOOK_SMTP_HOST", "smtp-mail.outlook.com:587"),
         client_id=reader.guid("CLIENT_ID"),
+        mailbox_client_id=reader.guid("MAILBOX_CLIENT_ID", needed=False),
         client_certificate=reader.certificate("CLIENT_CERTIFICATE_FILE", needed=certificate_needed),
         service_key=reader.key("SERVICE_KEY", reader.text("SERVICE_KEY")),
         former_service_key=reader.key("FORMER_SERVICE_KEY", reader.given("FORMER_SERVICE_KEY")),

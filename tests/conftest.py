@@ -221,7 +221,14 @@ def microsoft(
         redirect_uris=(f"{public_url}/auth/callback", f"{public_url}/consent/callback"),
         certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
     )
-    cloud = Cloud([application], clock=clock, keys=signing_keys)
+    mailboxes = Application(
+        client_id=machine_environment["MAILBOX_CLIENT_ID"],
+        redirect_uris=(f"{public_url}/auth/mailbox",),
+        name="To My Email Mailbox",
+        audience="AzureADandPersonalMicrosoftAccount",
+        public=True,
+    )
+    cloud = Cloud([application, mailboxes], clock=clock, keys=signing_keys)
     switchboard = Switchboard(cloud)
     with microsoft_running(cloud, tls, switchboard=switchboard) as url, submitting(cloud, tls, switchboard) as smtp:
         yield Microsoft(cloud, switchboard, url, smtp)

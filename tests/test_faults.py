@@ -101,7 +101,7 @@ def test_the_panels_code_follows_the_rule(leaf: type[Fault]) -> None:
     """361 too old; 370 another sign-in or consent; 360 passing, unknown or our own fault; else none."""
     if leaf.reason in NO_CODE:
         expected = None
-    elif leaf.reason in {"sign_in_expired", "device_token_expired"}:
+    elif leaf.reason in {"sign_in_expired", "device_token_expired", "mailbox_sign_in_expired"}:
         expected = 361
     elif issubclass(leaf, PersonMust | AdministratorMust):
         expected = 370

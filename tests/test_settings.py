@@ -438,8 +438,10 @@ def test_the_page_tells_the_defaults(environ: dict[str, str]) -> None:
     }
     for name, section in sections().items():
         expected = f"Default: `{defaults[name]}`." if name in defaults else "Needed."
-        if name in {"FORMER_SERVICE_KEY", "VAULT_KEY_FILE", "DataStorage"}:
+        if name in {"FORMER_SERVICE_KEY", "MAILBOX_CLIENT_ID", "VAULT_KEY_FILE", "DataStorage"}:
             expected = "Default: none."
+        if name == "MAILBOX_CLIENT_ID":
+            expected = "Default: none; then printers have no mailbox and no fax account of their own."
         if name == "CLIENT_CERTIFICATE_FILE":
             expected = "Default: none; on one machine it is needed unless `MANAGED_IDENTITY_CLIENT_ID` is set."
         assert section.strip().endswith(expected), name

@@ -11,7 +11,7 @@ from functools import cache
 from fastapi import FastAPI, Request, Response
 
 from functions.answers import JSON_LIMIT, UPLOAD_LIMIT, door, page, problem
-from functions.device_api import enrolment, handoffs, scans
+from functions.device_api import enrolment, handoffs, mail_servers, scans
 from functions.device_api.description import describe
 from shared.pages import ApiDocs
 from shared.services import Services
@@ -30,7 +30,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for resource in (enrolment, handoffs, scans):
+    for resource in (enrolment, handoffs, scans, mail_servers):
         app.include_router(resource.router, prefix=PREFIX)
 
     described = cache(lambda: describe(app))

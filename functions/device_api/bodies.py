@@ -129,6 +129,19 @@ class ScanManifest(Closed):
     upload: UploadWish | None = None
 
 
+class NewMailboxSignIn(Closed):
+    """A sign-in of the printer's own mailbox."""
+
+    service: Literal["exchange_online", "outlook_com"]
+    locale: Locale = ""
+
+
+class SettingsStored(Closed):
+    """The device has stored the settings of this version."""
+
+    settings_version: Annotated[str, Field(max_length=64)]
+
+
 class Nonce(BaseModel):
     """A nonce, good for ``expires_in`` seconds."""
 
@@ -190,6 +203,75 @@ class Policy(BaseModel):
     largest_document: int
 
 
+class ServerSettings(BaseModel):
+    """What the device keeps of a mail server or fax server. ``largest_document`` is in bytes."""
+
+    service: Literal["exchange_online", "outlook_com"]
+    sender: str
+    kinds: list[str]
+    largest_document: int
+    most_recipients: int
+
+
+class ServerStatus(BaseModel):
+    """The mail server or fax server of a device as it stands; ``message`` says what to do. Never a token.
+
+    ``delivered``: the device has acknowledged the settings of this ``settings_version``.
+    """
+
+    service: Literal["exchange_online", "outlook_com"] | None = None
+    account_hint: str | None = None
+    status: Literal["signed_in", "not_signed_in", "expired", "blocked"]
+    delivered: bool
+    settings: ServerSettings | None = None
+    settings_version: str | None = None
+    code: int | None = None
+    reason: str | None = None
+    who: str | None = None
+    message: str | None = None
+    last_success_at: datetime | None = None
+    last_error_at: datetime | None = None
+    last_error_reason: str | None = None
+    last_error_code: int | None = None
+    last_error_message: str | None = None
+    valid_until: Annotated[datetime | None, Field(description="If nothing used it or kept it alive until then")] = None
+
+
+class ServerState(BaseModel):
+    """The short form in the device's own record."""
+
+    status: Literal["signed_in", "not_signed_in", "expired", "blocked"]
+    delivered: bool
+    code: int | None = None
+    reason: str | None = None
+
+
+class MailboxSignInStarted(BaseModel):
+    """What the panel shows; times in seconds. The code is Microsoft's, and so is the address."""
+
+    id: str
+    status: Literal["pending"] = "pending"
+    user_code: str
+    verification_uri: str
+    expires_in: int
+    interval: int
+    message: str
+
+
+class MailboxSignInState(BaseModel):
+    """How far it has come. Where a policy blocks codes, ``link`` is another way in."""
+
+    id: str
+    status: Literal["pending", "active", "denied", "expired", "blocked"]
+    account_hint: str | None = None
+    reason: str | None = None
+    code: int | None = None
+    who: str | None = None
+    message: str | None = None
+    link: str | None = None
+    interval: int
+
+
 class DeviceRecord(BaseModel):
     """The device's own record."""
 
@@ -206,6 +288,8 @@ class DeviceRecord(BaseModel):
     words: str
     consent: ConsentStatus
     policy: Policy
+    email_server: ServerState
+    fax_server: ServerState
 
 
 class UserStatus(BaseModel):

@@ -13,8 +13,8 @@ from functions.device_api import bodies
 from functions.device_api.callers import Caller, Rooms, sent_by
 from functions.forms import address_of, form_of
 from shared.devices import NONCE_SECONDS, TOKEN_SECONDS, TokenRefused, words
+from shared.mailboxes import StatusOf
 
-KINDS = ["to_my_email"]
 TYPES = ["application/pdf", "image/jpeg", "image/tiff", "image/png"]
 
 log = logging.getLogger(__name__)
@@ -115,6 +115,7 @@ def roll_over(rooms: Rooms, device: Caller, rollover: bodies.KeyRollover) -> bod
 def own_record(rooms: Rooms, device: Caller) -> bodies.DeviceRecord:
     """The device's own record, its organisation's consent, and what it may do now."""
     organisation = rooms.organisations.get(device.tid)
+    servers = [rooms.mailbox_statuses.of(device, use) for use in ("email", "fax")]
     return bodies.DeviceRecord(
         device_id=device.id,
         status=device.status,
@@ -130,5 +131,22 @@ def own_record(rooms: Rooms, device: Caller) -> bodies.DeviceRecord:
         consent=bodies.ConsentStatus.model_validate(
             {"status": organisation.consent, "range": organisation.range.slug if organisation.range else None}
         ),
-        policy=bodies.Policy(kinds=KINDS, types=TYPES, largest_document=rooms.acceptance.largest(device)),
+        policy=bodies.Policy(
+            kinds=["to_my_email", *(found.use for found in servers if found.ready)],
+            types=TYPES,
+            largest_document=rooms.acceptance.largest(device),
+        ),
+        email_server=_server(servers[0]),
+        fax_server=_server(servers[1]),
+    )
+
+
+def _server(found: StatusOf) -> bodies.ServerState:
+    return bodies.ServerState.model_validate(
+        {
+            "status": found.status,
+            "delivered": found.delivered,
+            "code": found.fault.code if found.fault else None,
+            "reason": found.fault.reason if found.fault else None,
+        }
     )

@@ -14,7 +14,6 @@ from functions.answers import JSON_LIMIT, language_of
 from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
 from functions.device_api.embedded import schema_of
-from functions.device_api.enrolment import KINDS
 from functions.device_api.handoffs import about
 from shared import faults
 from shared.devices import Device, Use
@@ -25,6 +24,8 @@ LONGEST_WAIT = 20
 LOOK_EVERY = 0.7
 """Seconds between two looks of a long poll."""
 PAGE = 20
+_RECIPIENT = {"to_my_email": "user", "email": "to", "fax": "fax_number"}
+"""Which field of the manifest says where a scan of this kind goes."""
 
 router = APIRouter(tags=["Scans"])
 
@@ -86,7 +87,7 @@ async def scan(request: Request, rooms: Rooms, device: Caller) -> Response:
         document = form.get("document")
         if not isinstance(document, UploadFile):
             raise faults.InvalidRequest("document")
-        await run_in_threadpool(rooms.limits.count, Use.SCANS, device, manifest.user)
+        await run_in_threadpool(rooms.limits.count, Use.SCANS, device, manifest.user or None)
         job = await run_in_threadpool(rooms.acceptance.accept, device, manifest, document.file)
     return _answer(202, _scan_state(request, device, job))
 
@@ -137,7 +138,7 @@ def cancel_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bod
 
 def _announce(request: Request, rooms: Services, device: Device, body: bytes) -> Response:
     manifest, wish = _manifest(body, device)
-    rooms.limits.count(Use.SCANS, device, manifest.user)
+    rooms.limits.count(Use.SCANS, device, manifest.user or None)
     job = rooms.acceptance.announce(device, manifest)
     upload = rooms.uploads.address(job, blocks=wish.blocks)
     state = _scan_state(request, device, job)
@@ -159,21 +160,23 @@ def _manifest(written: str | bytes, device: Device) -> tuple[Manifest, bodies.Up
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise faults.InvalidRequest(f"manifest {first['type']}") from None
-    if told.kind not in KINDS:
-        raise faults.KindNotAvailable
-    if told.user is None or told.to is not None or told.fax_number is not None:
-        raise faults.InvalidRequest("manifest user")
+    # Each kind has one sort of recipient, and no other may come along unseen.
+    given = {name for name in _RECIPIENT.values() if getattr(told, name) is not None}
+    if given != {_RECIPIENT[told.kind]}:
+        raise faults.InvalidRequest("manifest recipient")
     document = told.document
     manifest = Manifest(
         id=told.id,
         kind=told.kind,
-        user=told.user,
+        user=told.user or "",
         title=told.title,
         locale=told.locale or device.locale,
         name=document.name,
         type=document.type,
         size=document.size,
         sha256=document.sha256,
+        to=tuple(told.to or ()),
+        fax_number=told.fax_number or "",
     )
     return manifest, told.upload or bodies.UploadWish()
 

@@ -29,6 +29,11 @@ MAILBOX_PERMISSIONS = frozenset({"openid", "profile", "offline_access", "User.Re
 CALLBACKS = ("/auth/callback", "/consent/callback")
 EXCHANGE = "api://AzureADTokenExchange"
 CREDENTIAL_NAME = "to-my-email-managed-identity"
+APP_ROLES = {
+    "ToMyEmail.Admin": ("4c1c8f0e-6f0b-4b0e-9d57-2a4d0c3f5b01", "May use the console of To My Email."),
+    "ToMyEmail.Reader": ("4c1c8f0e-6f0b-4b0e-9d57-2a4d0c3f5b02", "May look at the console of To My Email."),
+}
+"""Roles for people who are no administrators of the directory; ``shared/administrators`` reads them."""
 NATIVE_CLIENT = "https://login.microsoftonline.com/common/oauth2/nativeclient"
 
 
@@ -57,6 +62,9 @@ def main(wanted: Wanted) -> dict[str, Any]:
         "isFallbackPublicClient": False,
         # Roles come into ID tokens as `wids` by this alone: who consents must show that he is an administrator.
         "groupMembershipClaims": "DirectoryRole",
+        # The console asks for a fresh sign-in before what cannot be undone, and believes it by `auth_time` alone.
+        "optionalClaims": {"idToken": [{"name": "auth_time", "essential": False}]},
+        "appRoles": _app_roles(),
         "web": {
             "redirectUris": [wanted.public_url + path for path in CALLBACKS] if wanted.public_url else [],
             "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
@@ -89,6 +97,20 @@ def mailbox() -> dict[str, Any]:
         # Personal accounts need tokens of version 2.
         "api": {"requestedAccessTokenVersion": 2},
     }
+
+
+def _app_roles() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": number,
+            "value": value,
+            "displayName": value,
+            "description": told,
+            "allowedMemberTypes": ["User"],
+            "isEnabled": True,
+        }
+        for value, (number, told) in APP_ROLES.items()
+    ]
 
 
 def federated(wanted: Wanted) -> dict[str, Any]:
@@ -136,12 +158,14 @@ def _deviations(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator
             continue  # people may call it what they like
         if name == "requiredResourceAccess":
             yield from _permissions(found.get(name) or [], value)
+        elif name in {"optionalClaims", "appRoles"}:
+            yield from _listed(name, _named(found.get(name)), _named(value))
         elif isinstance(value, Mapping):
             yield from _nested(name, found.get(name) or {}, value)
         elif _plain(found.get(name)) != _plain(value):
             yield f"{name}: {found.get(name)!r} in place of {value!r}"
     for unknown in ("appRoles", "identifierUris"):
-        if found.get(unknown):
+        if found.get(unknown) and unknown not in wanted:
             yield f"{unknown}: there should be none"
     if (found.get("api") or {}).get("oauth2PermissionScopes"):
         yield "api.oauth2PermissionScopes: there should be none"
@@ -153,12 +177,23 @@ def _nested(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> I
         if isinstance(value, Mapping):
             yield from _nested(place, there or {}, value)
         elif isinstance(value, list):
-            for missing in sorted(set(value) - set(there or [])):
-                yield f"{place}: {missing} is missing"
-            for extra in sorted(set(there or []) - set(value)):
-                yield f"{place}: {extra} should not be there"
+            yield from _listed(place, there or [], value)
         elif _plain(there) != _plain(value):
             yield f"{place}: {there!r} in place of {value!r}"
+
+
+def _named(listed: Any) -> list[str]:
+    """Return the names of optional claims in ID tokens, or the values of the app roles that are enabled."""
+    if isinstance(listed, Mapping):
+        return [str(one["name"]) for one in listed.get("idToken") or []]
+    return [str(role.get("value")) for role in listed or [] if role.get("isEnabled", True)]
+
+
+def _listed(place: str, found: Sequence[str], wanted: Sequence[str]) -> Iterator[str]:
+    for missing in sorted(set(wanted) - set(found)):
+        yield f"{place}: {missing} is missing"
+    for extra in sorted(set(found) - set(wanted)):
+        yield f"{place}: {extra} should not be there"
 
 
 def _permissions(found: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]) -> Iterator[str]:

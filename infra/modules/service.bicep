@@ -3,6 +3,7 @@ param token string
 param location string
 param tags object
 param clientId string
+param mailboxClientId string
 param formerServiceKey bool
 param publicUrl string
 param principalId string
@@ -38,6 +39,11 @@ var tables = [
   'keys'
   'traces'
   'erasures'
+  'mailboxes'
+  'mailboxgrants'
+  'mailboxrenewals'
+  'sessions'
+  'audit'
 ]
 var queues = [
   'deliveries'
@@ -161,6 +167,7 @@ module site 'site.bicep' = {
     serviceKeyUri: vault.outputs.serviceKeyUri
     connectionString: insights.outputs.connectionString
     clientId: clientId
+    mailboxClientId: mailboxClientId
     formerServiceKeyUri: formerServiceKey ? vault.outputs.formerServiceKeyUri : ''
     publicUrl: publicUrl
     instanceMemoryMB: instanceMemoryMB

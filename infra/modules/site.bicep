@@ -11,6 +11,7 @@ param keyUri string
 param serviceKeyUri string
 param connectionString string
 param clientId string
+param mailboxClientId string
 param formerServiceKeyUri string
 param publicUrl string
 param instanceMemoryMB int
@@ -140,6 +141,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
     ENVIRONMENT: 'production'
     PUBLIC_URL: empty(publicUrl) ? 'https://${site.properties.defaultHostName}' : publicUrl
     CLIENT_ID: clientId
+    MAILBOX_CLIENT_ID: mailboxClientId
     MANAGED_IDENTITY_CLIENT_ID: identityClientId
     KEY_ENCRYPTION_KEY: keyUri
     SERVICE_KEY: '@Microsoft.KeyVault(SecretUri=${serviceKeyUri})'

@@ -14,6 +14,7 @@ it judges would share its mistakes.
 ``tokens``          ID tokens and access tokens
 ``clients``         how a client proves itself at the token endpoint
 ``login``           metadata, keys, authorize, logout; ``admin_consent`` and ``token`` its siblings
+``device_code``     the device code flow, ``device_codes`` what was given out
 ``interaction``     a request that a person is answering; ``sign_in`` its pages; ``pages`` renders
 ``graph``           /v1.0/me and sendMail; ``drafts`` /v1.0/me/messages and upload sessions
 ``mail``            parses and delivers messages; ``mailbox_pages`` shows them
@@ -24,6 +25,6 @@ it judges would share its mistakes.
 ``person``          somebody with a browser, driven over HTTP, for tests and benches
 ``server``          serves it in a thread; ``__main__`` as a process; ``snapshot`` outlives that
 
-Not emulated: device code flow, multi-factor prompts, continuous access evaluation by itself (its
+Not emulated: multi-factor prompts, continuous access evaluation by itself (its
 challenge can be switched on as a fault), directory administration.
 """

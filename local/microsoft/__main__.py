@@ -19,6 +19,7 @@ from .snapshot import Keeper, load
 
 # The app registration of a local run; the app's CLIENT_ID must be the same.
 LOCAL_CLIENT_ID = "7a1c9b52-4e0d-4c35-9c52-0d5f3c8e2b61"
+LOCAL_MAILBOX_CLIENT_ID = "aaaaaaaa-0000-4000-8000-000000000002"
 
 
 def main() -> int:
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--run-dir", type=Path, default=Path(".run"))
     parser.add_argument("--public-url", default="http://127.0.0.1:7071", help="where the app is")
     parser.add_argument("--client-id", default=LOCAL_CLIENT_ID)
+    parser.add_argument("--mailbox-client-id", default=LOCAL_MAILBOX_CLIENT_ID, help="for printers' own mailboxes")
     parser.add_argument("--certificate", type=Path, help="the app's certificate, default RUN_DIR/app/client.pem")
     given = parser.parse_args()
     certificate_file = given.certificate or given.run_dir / "app" / "client.pem"
@@ -43,13 +45,20 @@ def main() -> int:
         redirect_uris=(f"{given.public_url}/auth/callback", f"{given.public_url}/consent/callback"),
         certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
     )
+    mailboxes = Application(
+        client_id=given.mailbox_client_id,
+        redirect_uris=(f"{given.public_url}/auth/mailbox",),
+        name="To My Email Mailbox",
+        audience="AzureADandPersonalMicrosoftAccount",
+        public=True,
+    )
     state_file = given.run_dir / "microsoft" / "state.json"
     try:
         state, keys = load(state_file) or (None, None)
     except ValueError:
         print(f"{state_file} is of another version and cannot be read: delete it.", file=sys.stderr)
         return 1
-    cloud = Cloud([application], state=state, keys=keys)
+    cloud = Cloud([application, mailboxes], state=state, keys=keys)
     tls = prepare(given.run_dir / "tls")
     server = Server(cloud, tls)
     smtp = submitting(cloud, tls, server.switchboard, (given.smtp_port, given.outlook_smtp_port))

@@ -39,6 +39,10 @@ def authenticate(
     if not client_id:
         raise Refusal(900144, "The request body must contain the following parameter: 'client_id'.")
     application = cloud.application(client_id)
+    if application.public:
+        if "client_assertion" in form or secret is not None:
+            raise Refusal(700025)
+        return application
     if "client_assertion" in form:
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise Refusal(900144, "The request body must contain the following parameter: 'client_assertion_type'.")

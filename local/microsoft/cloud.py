@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 
+from .device_codes import DeviceCodes
 from .directory import PERSONAL_TENANT, Account, Tenant
 from .key_vault import KeyVault
 from .keys import KeyRing
@@ -39,6 +40,7 @@ class Cloud:
         self.lock = RLock()
         self.state = state or State()
         self.refresh_tokens = RefreshTokens(self.state, self.lock, clock, rotation)
+        self.device_codes = DeviceCodes(self.state, self.lock, clock)
         self.mailboxes = Mailboxes(self.clock)
         self.key_vault = KeyVault(clock)
         self.managed_identities = ManagedIdentities()
@@ -208,12 +210,19 @@ class Cloud:
                 session_id = secrets.token_urlsafe(24)
             keys = [key for key in self.state.sessions.get(session_id, []) if key != account.key]
             self.state.sessions[session_id] = [*keys, account.key]
+            self.state.authenticated.setdefault(session_id, {})[account.key] = self.clock()
             return session_id
+
+    def authenticated(self, session_id: str | None, account: Account) -> datetime | None:
+        """Answer when somebody last typed the account's password in a browser session."""
+        with self.lock:
+            return self.state.authenticated.get(session_id or "", {}).get(account.key)
 
     def sign_out(self, session_id: str | None) -> None:
         """Forget a browser session; refresh tokens of confidential clients survive a sign-out."""
         with self.lock:
             self.state.sessions.pop(session_id or "", None)
+            self.state.authenticated.pop(session_id or "", None)
 
     # Codes and tokens
 
@@ -245,6 +254,16 @@ class Cloud:
                 raise Refusal(54005)
             code.redeemed = True
 
+    def block_device_code(self, tenant: str, *, blocked: bool = True) -> None:
+        """Let a tenant's Conditional Access block the device code flow, and the tokens that came by it."""
+        with self.lock:
+            self.tenant(tenant).block_device_code = blocked
+
+    def require_device_code_allowed(self, account: Account) -> None:
+        """Raise Refusal 53003 where the account's tenant blocks the device code flow."""
+        if self.tenant(account.tid).block_device_code:
+            raise Refusal(53003)
+
     def revoke_refresh_tokens(self, name: str) -> int:
         """Revoke every refresh token of an account; answer how many."""
         with self.lock:
@@ -265,6 +284,9 @@ class Cloud:
         with self.lock:
             now, state = self.clock(), self.state
             state.codes = {key: code for key, code in state.codes.items() if now - code.issued < _REMEMBERED}
+            state.device_codes = {
+                key: code for key, code in state.device_codes.items() if now - code.issued < _REMEMBERED
+            }
             state.access_tokens = {
                 key: token for key, token in state.access_tokens.items() if now - token.expires < _REMEMBERED
             }

@@ -35,7 +35,8 @@ class Tenant:
     """An organisation. ``domains`` are its verified domains, the initial one last.
 
     ``user_consent`` is ``microsoft`` (the managed default: some permissions need an administrator)
-    or ``disabled`` (every permission does).
+    or ``disabled`` (every permission does). ``block_device_code`` is a Conditional Access policy on
+    authentication flows.
     """
 
     key: str
@@ -43,15 +44,16 @@ class Tenant:
     name: str
     domains: tuple[str, ...]
     user_consent: str = "microsoft"
+    block_device_code: bool = False
 
 
 @dataclass
 class Account:
     """A user object in one tenant.
 
-    ``home`` is set on a guest and names the account (key) it signs in with; ``mail`` is what Graph
-    shows, ``mailbox`` whether Exchange holds one. The booleans are switches for tests,
-    ``message_limit`` is Exchange's for a whole message, in bytes.
+    ``home`` is set on a guest and names the account (key) it signs in with; ``mail`` is what Graph shows,
+    ``app_roles`` are the values of the app roles it was given, ``mailbox`` whether Exchange holds one. The
+    booleans are switches for tests, ``message_limit`` is Exchange's for a whole message, in bytes.
     """
 
     key: str
@@ -62,6 +64,7 @@ class Account:
     mail: str | None
     note: str
     roles: tuple[str, ...] = ()
+    app_roles: tuple[str, ...] = ()
     home: str | None = None
     mailbox: bool = True
     blocked: bool = False

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .cloud import Cloud
-from .directory import Account
+from .directory import PERSONAL_TENANT, Account
 from .mail import GraphError, from_json, from_mime
 from .pages import base_of, correlation_id
 from .permissions import GRAPH
@@ -75,7 +75,8 @@ class Graph:
             "surname": surname,
             "mail": account.mail,
             "userPrincipalName": account.upn,
-            "id": account.oid,
+            # A personal account's id is the end of its object id.
+            "id": account.oid.replace("-", "")[-16:] if account.tid == PERSONAL_TENANT else account.oid,
             "accountEnabled": not account.disabled,
             "otherMails": [],
             "proxyAddresses": [f"SMTP:{account.mail}"] if account.mail else [],

@@ -33,6 +33,7 @@ class Interaction:
     account: str | None = None
     accepted: bool = False
     refusal: Refusal | None = None
+    device_code: str | None = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 

@@ -49,6 +49,7 @@ class Login:
                 "issuer": f"{base}/{issued_by}/v2.0",
                 "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
                 "token_endpoint": f"{root}/oauth2/v2.0/token",
+                "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
                 "end_session_endpoint": f"{root}/oauth2/v2.0/logout",
                 "jwks_uri": f"{root}/discovery/v2.0/keys",
                 "token_endpoint_auth_methods_supported": [

@@ -27,7 +27,7 @@ class Application:
 
     ``certificates`` are PEM texts, ``audience`` is the manifest's ``signInAudience``, ``permissions``
     the statically registered ones, ``roles_in_tokens`` is ``groupMembershipClaims: DirectoryRole``,
-    ``federated`` whose tokens are taken for a proof.
+    ``federated`` whose tokens are taken for a proof, ``public`` is "Allow public client flows": it proves nothing.
     """
 
     client_id: str
@@ -39,6 +39,7 @@ class Application:
     audience: str = "AzureADMultipleOrgs"
     permissions: tuple[str, ...] = tuple(CATALOGUE)
     roles_in_tokens: bool = True
+    public: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,39 @@ class Code:
     challenge_method: str | None
     issued: datetime
     session: str
+    authenticated: datetime | None = None
+    """When somebody typed the account's password in this browser session."""
     redeemed: bool = False
 
 
 @dataclass
+class DeviceCode:
+    """A device code (RFC 8628): ``account`` is the key of who signed in, ``refusal`` the AADSTS number of why not.
+
+    ``unchecked`` lets an account redeem it that Entra would not: to see whether the app looks for itself.
+    """
+
+    value: str
+    user_code: str
+    client_id: str
+    authority: Authority
+    scope: str
+    issued: datetime
+    lifetime: int
+    interval: int
+    polled: datetime | None = None
+    account: str | None = None
+    refusal: int | None = None
+    redeemed: bool = False
+    unchecked: bool = False
+
+
+@dataclass
 class RefreshToken:
-    """A refresh token: bound to account and client, not to a resource or tenant."""
+    """A refresh token: bound to account and client, not to a resource or tenant.
+
+    ``by_device_code`` follows it through every renewal (Conditional Access, "protocol tracking").
+    """
 
     value: str
     client_id: str
@@ -89,6 +117,7 @@ class RefreshToken:
     issued: datetime
     used: datetime
     revoked: bool = False
+    by_device_code: bool = False
 
 
 @dataclass
@@ -133,7 +162,9 @@ class State:
     grants: list[Grant] = field(default_factory=list)
     principals: set[tuple[str, str]] = field(default_factory=set)
     codes: dict[str, Code] = field(default_factory=dict)
+    device_codes: dict[str, DeviceCode] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
     access_tokens: dict[str, AccessToken] = field(default_factory=dict)
     sessions: dict[str, list[str]] = field(default_factory=dict)
+    authenticated: dict[str, dict[str, datetime]] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)

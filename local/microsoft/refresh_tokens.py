@@ -29,7 +29,9 @@ class RefreshTokens:
         self._lock = lock
         self._clock = clock
 
-    def issue(self, account: Account, client_id: str, after: RefreshToken | None = None) -> RefreshToken:
+    def issue(
+        self, account: Account, client_id: str, after: RefreshToken | None = None, *, by_device_code: bool = False
+    ) -> RefreshToken:
         """Issue a refresh token for a signed-in account, in the family of the one it replaces."""
         with self._lock:
             now = self._clock()
@@ -38,7 +40,8 @@ class RefreshTokens:
             self._state.newest[family] = generation
             # Entra's start like this and are about 1.3 KB long; storage must not count on less.
             value = f"1.A{secrets.token_urlsafe(900)}"
-            token = RefreshToken(value, client_id, account.key, family, generation, now, now)
+            tracked = after.by_device_code if after else by_device_code
+            token = RefreshToken(value, client_id, account.key, family, generation, now, now, False, tracked)
             self._state.refresh_tokens[value] = token
             return token
 

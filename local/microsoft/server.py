@@ -18,6 +18,7 @@ from local.tls import Tls
 
 from .admin_consent import AdminConsent
 from .cloud import Cloud
+from .device_code import DeviceCodeEndpoint
 from .drafts import Drafts
 from .graph import Graph
 from .key_vault import KeyVaultEndpoints
@@ -62,6 +63,7 @@ class Server:
                 *Drafts(cloud, graph).routes,
                 *Login(cloud, sign_in).routes,
                 *AdminConsent(cloud, sign_in).routes,
+                *DeviceCodeEndpoint(cloud, sign_in).routes,
                 *TokenEndpoint(cloud).routes,
                 *KeyVaultEndpoints(cloud.key_vault, cloud.access_token, cloud.clock).routes,
                 *ManagedIdentityEndpoint(cloud).routes,

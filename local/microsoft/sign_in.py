@@ -29,6 +29,7 @@ from .tokens import home_of
 
 COOKIE = "EMULATEDAUTH"
 _UNDER_WAY = 10_000
+BLOCKED = 53003
 
 
 class SignIn:
@@ -55,6 +56,10 @@ class SignIn:
     def refuse(self, interaction: Interaction, refusal: Refusal) -> Response:
         """Send an error back to the app and end the interaction."""
         self._interactions.pop(interaction.id, None)
+        if interaction.device_code is not None:
+            if interaction.refusal is None:
+                self._cloud.device_codes.answer(interaction.device_code, refusal=refusal.number)
+            return page("device_done.html", name=interaction.application.name, signed_in=False)
         parameters = refusal.as_redirect(self._cloud.clock(), interaction.correlation_id, interaction.base)
         if interaction.for_organization:
             # Seen on errors too, then without a tenant.
@@ -76,6 +81,8 @@ class SignIn:
         home = self._cloud.account(interaction.account)
         try:
             account = self._cloud.signed_in_as(home, interaction.authority, interaction.application)
+            if interaction.device_code is not None:
+                self._cloud.require_device_code_allowed(account)
             missing = missing_permissions(self._cloud, interaction, account)
             if missing and interaction.prompt == "none":
                 # The one refusal of a silent request that is not interaction_required.
@@ -89,6 +96,9 @@ class SignIn:
 
     def _finish(self, interaction: Interaction, account: Account, session: str | None) -> Response:
         self._interactions.pop(interaction.id, None)
+        if interaction.device_code is not None:
+            self._cloud.device_codes.answer(interaction.device_code, account=home_of(self._cloud, account).key)
+            return page("device_done.html", name=interaction.application.name, signed_in=True)
         if interaction.for_organization:
             parameters = {
                 "admin_consent": "True",
@@ -109,6 +119,7 @@ class SignIn:
                 challenge_method=interaction.challenge_method,
                 issued=self._cloud.clock(),
                 session=sid,
+                authenticated=self._cloud.authenticated(session, home_of(self._cloud, account)),
             )
             self._cloud.keep_code(code)
             parameters = {"code": code.value, "session_state": sid}
@@ -159,6 +170,9 @@ class SignIn:
         if interaction.prompt == "none":
             return self.refuse(interaction, Refusal(refusal.number, refusal.detail, error="interaction_required"))
         interaction.refusal = refusal
+        if interaction.device_code is not None and refusal.number == BLOCKED:
+            # The device hears of it; another account would not help it.
+            self._cloud.device_codes.answer(interaction.device_code, refusal=refusal.number)
         return page("refused.html", flow=interaction, refusal=refusal, account=home)
 
     # Clicks

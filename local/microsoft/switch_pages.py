@@ -42,6 +42,10 @@ class SwitchPages:
                 "Enable the account again",
                 _changing(cloud, disabled=False, blocked=False, deleted=False),
             ),
+            "block_device_code": (
+                "Block the tenant's device codes by Conditional Access",
+                lambda given: cloud.block_device_code(given["tenant"]),
+            ),
             "block_account": ("Stop the account by Conditional Access", _changing(cloud, blocked=True)),
             "delete_account": ("Delete the account", _changing(cloud, deleted=True)),
             "fill_mailbox": ("Fill the mailbox", _changing(cloud, mailbox_full=True)),

@@ -20,7 +20,7 @@ reset                               connection reset, the body unread           
 reset_after_applying                connection reset instead of the answer                 yes
 garbled_after_applying              the answer's body with a brace too much: not JSON      yes
 oauth                               an error of Entra by ``number`` (error, suberror,      no
-                                    claims), at token, authorize or adminconsent
+                                    claims), at token, authorize, adminconsent or devicecode
 graph                               an error of Graph by ``status``, ``code``, ``message``;  no
                                     with ``claims`` a 401 claims challenge
 ==================================  =====================================================  =========
@@ -64,6 +64,7 @@ ENDPOINTS = {
     "/discovery/v2.0/keys": "jwks",
     "/oauth2/v2.0/authorize": "authorize",
     "/oauth2/v2.0/token": "token",
+    "/oauth2/v2.0/devicecode": "devicecode",
     "/adminconsent": "adminconsent",
     "/v1.0/me": "me",
     "/v1.0/me/sendMail": "sendMail",
@@ -172,8 +173,8 @@ class Switchboard:
         """
         if kind not in (SMTP_KINDS if where in SMTP_PLACES else KINDS) or where not in PLACES:
             raise ValueError(f"no fault of kind {kind!r} at {where!r}")
-        if kind == "oauth" and where not in ("token", "authorize", "adminconsent"):
-            raise ValueError("an OAuth error can only come from token, authorize or adminconsent")
+        if kind == "oauth" and where not in ("token", "authorize", "adminconsent", "devicecode"):
+            raise ValueError("an OAuth error can only come from token, authorize, adminconsent or devicecode")
         try:
             fault = Fault(where, kind, **settings)
         except TypeError as error:

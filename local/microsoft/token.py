@@ -1,4 +1,4 @@
-"""The token endpoint: authorization code, refresh token and client credentials grants (RFC 6749)."""
+"""The token endpoint: authorization code, device code, refresh token and client credentials grants (RFC 6749, 8628)."""
 
 import base64
 import hashlib
@@ -50,6 +50,8 @@ class TokenEndpoint:
                 return self._by_code(authority, application, form, base)
             case "refresh_token":
                 return self._by_refresh_token(authority, application, form, base)
+            case "urn:ietf:params:oauth:grant-type:device_code":
+                return self._by_device_code(application, form, base)
             case "client_credentials":
                 return self._by_client(authority, application, form)
             case None:
@@ -79,11 +81,26 @@ class TokenEndpoint:
             base,
             nonce=code.nonce,
             session=code.session,
+            authenticated=code.authenticated,
             client_info=form.get("client_info") == "1",
         )
         self._cloud.redeem(code)
         if "offline_access" in scopes.names:
             body["refresh_token"] = self._cloud.refresh_tokens.issue(home, application.client_id).value
+        return body
+
+    def _by_device_code(self, application: Application, form: Mapping[str, str], base: str) -> dict[str, object]:
+        code = self._cloud.device_codes.poll(_required(form, "device_code"), application.client_id)
+        scopes = parse(code.scope, application.permissions)
+        home = self._cloud.account(code.account or "")
+        account = home if code.unchecked else self._cloud.signed_in_as(home, code.authority, application)
+        if code.unchecked:
+            self._cloud.grant(account.tid, application.client_id, scopes.names, account.oid)
+        client_info = form.get("client_info") == "1"
+        body = response(self._cloud, application, account, scopes, base, client_info=client_info)
+        if "offline_access" in scopes.names:
+            issued = self._cloud.refresh_tokens.issue(home, application.client_id, by_device_code=True)
+            body["refresh_token"] = issued.value
         return body
 
     def _by_refresh_token(
@@ -93,6 +110,8 @@ class TokenEndpoint:
         scopes = parse(form.get("scope") or f"{GRAPH}/.default", application.permissions)
         home = self._cloud.account(token.account)
         account = self._cloud.signed_in_as(home, authority, application)
+        if token.by_device_code and self._cloud.tenant(account.tid).block_device_code:
+            raise Refusal(530036)
         body = response(self._cloud, application, account, scopes, base, client_info=form.get("client_info") == "1")
         body["refresh_token"] = self._cloud.refresh_tokens.issue(home, application.client_id, token).value
         return body

@@ -5,7 +5,7 @@ import hashlib
 import json
 import secrets
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import jwt
 
@@ -30,6 +30,7 @@ def response(
     *,
     nonce: str | None = None,
     session: str = "",
+    authenticated: datetime | None = None,
     client_info: bool = False,
 ) -> dict[str, object]:
     """Issue for an account and answer the token response, without a refresh token.
@@ -57,7 +58,9 @@ def response(
         "access_token": token,
     }
     if "openid" in scopes.names:
-        body["id_token"] = id_token(cloud, application, account, scopes, base, nonce=nonce, session=session)
+        body["id_token"] = id_token(
+            cloud, application, account, scopes, base, nonce=nonce, session=session, authenticated=authenticated
+        )
     if client_info:
         home = home_of(cloud, account)
         body["client_info"] = _base64url(json.dumps({"uid": home.oid, "utid": home.tid}).encode())
@@ -73,6 +76,7 @@ def id_token(
     *,
     nonce: str | None,
     session: str,
+    authenticated: datetime | None = None,
 ) -> str:
     """Issue an ID token (https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference)."""
     now = int(cloud.clock().timestamp())
@@ -106,6 +110,11 @@ def id_token(
         if application.roles_in_tokens:
             member = () if account.home else (ORDINARY_MEMBER,)
             claims["wids"] = [*account.roles, *member]
+        if account.app_roles:
+            claims["roles"] = list(account.app_roles)
+    if authenticated is not None:
+        # An optional claim, which the registration asks for.
+        claims["auth_time"] = int(authenticated.timestamp())
     if account.home:
         claims["idp"] = f"https://sts.windows.net/{home.tid}/"
     return _signed(cloud, account.tid, claims)

@@ -142,10 +142,12 @@ class FaultyWire:
         key = None
         if where == "token":
             refresh_token, code = await exchange.asked("refresh_token"), await exchange.asked("code")
+            device_code = await exchange.asked("device_code")
             with self._cloud.lock:
                 state = self._cloud.state
                 found = state.refresh_tokens.get(refresh_token or "") or state.codes.get(code or "")
-            key = found.account if found else None
+                waiting = state.device_codes.get(device_code or "")
+            key = found.account if found else waiting.account if waiting else None
         try:
             tid = self._cloud.authority(exchange.scope["path"].split("/")[1]).tid
         except Refusal:

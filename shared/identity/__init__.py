@@ -15,16 +15,18 @@ from shared.exports import exported
 
 if TYPE_CHECKING:
     from shared.identity.authorizations import Authorizations, Finished
+    from shared.identity.device_code import MailboxEntra
     from shared.identity.entra import Entra, Redeemed, Token
     from shared.identity.id_token import Account
 
-__all__ = ["Account", "Authorizations", "Entra", "Finished", "Redeemed", "Token"]
+__all__ = ["Account", "Authorizations", "Entra", "Finished", "MailboxEntra", "Redeemed", "Token"]
 
 __getattr__ = exported(
     __name__,
     {
         "Authorizations": "authorizations",
         "Finished": "authorizations",
+        "MailboxEntra": "device_code",
         "Entra": "entra",
         "Redeemed": "entra",
         "Token": "entra",

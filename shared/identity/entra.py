@@ -154,11 +154,11 @@ class Entra:
             Passing: Entra cannot be reached.
         """
         try:
-            with _speaking():
+            with speaking():
                 app = self._app(canonical(tid) if tid is not None else ORGANIZATIONS, lasting=bool(scopes))
         except ValueError as error:
             raise faults.ResponseNotExpected("tenant") from error
-        with _speaking():
+        with speaking():
             flow: dict[str, Any] = app.initiate_auth_code_flow(
                 list(scopes),
                 redirect_uri,
@@ -182,7 +182,7 @@ class Entra:
         if "error" in response:
             raise errors.classify(response)
         cache = self._cache()
-        with _speaking():
+        with speaking():
             try:
                 app = self._app(tid or ORGANIZATIONS, cache)
                 answer = app.acquire_token_by_auth_code_flow(dict(flow), dict(response))
@@ -227,7 +227,7 @@ class Entra:
             Fault: what Entra said, classified; ``claims`` in it is what a new sign-in must ask for.
         """
         held = self._cache(cache)
-        with _speaking():
+        with speaking():
             app = self._app(tid, held)
             [account, *_] = app.get_accounts() or [None]
             # Without an account MSAL would ask for the app's own token.
@@ -237,14 +237,12 @@ class Entra:
         if not answer:
             raise faults.SignInRequired("empty cache")
         if "error" in answer:
-            fault = errors.classify(answer)
+            fault = self._refused(answer)
             fault.claims = _claims(answer) or claims
             raise fault
         return Token(answer["access_token"], held.serialize())
 
-    def _app(
-        self, tid: str, cache: msal.TokenCache | None = None, *, lasting: bool = True
-    ) -> msal.ConfidentialClientApplication:
+    def _app(self, tid: str, cache: msal.TokenCache | None = None, *, lasting: bool = True) -> msal.ClientApplication:
         if tid in self._discovered:
             return self._built(tid, cache, lasting)
         # Who waits here may hold a lease on a person's tokens: no longer than a discovery takes.
@@ -255,26 +253,36 @@ class Entra:
         finally:
             self._discovering.release()
 
-    def _built(self, tid: str, cache: msal.TokenCache | None, lasting: bool) -> msal.ConfidentialClientApplication:
-        import msal
-
+    def _built(self, tid: str, cache: msal.TokenCache | None, lasting: bool) -> msal.ClientApplication:
         # MSAL asks for the metadata whenever an app is made, unless its http_cache knows them. That cache
         # also repeats an error for a minute after it is mended, and no lock guards it where apps share it:
         # so every app gets a copy that knows the metadata alone.
         known = copy.deepcopy(self._discovered.get(tid, {}))
-        app = msal.ConfidentialClientApplication(
+        app = self._made(f"{self.authority_url}/{tid}", cache, known, None if lasting else ["offline_access"])
+        self._discovered[tid] = copy.deepcopy(known)
+        return app
+
+    def _made(
+        self, authority: str, cache: msal.TokenCache | None, known: dict[str, Any], excluded: list[str] | None
+    ) -> msal.ClientApplication:
+        """Make MSAL's app: a confidential one; a public client makes another."""
+        import msal
+
+        return msal.ConfidentialClientApplication(
             self._client_id,
             client_credential={"client_assertion": self._proof},
-            authority=f"{self.authority_url}/{tid}",
+            authority=authority,
             instance_discovery=False,
             token_cache=cache,
             http_client=self._session,
             http_cache=known,
             client_capabilities=CAPABILITIES,
-            exclude_scopes=None if lasting else ["offline_access"],
+            exclude_scopes=excluded,
         )
-        self._discovered[tid] = copy.deepcopy(known)
-        return app
+
+    def _refused(self, answer: Mapping[str, Any]) -> faults.Fault:
+        """Return what a refused refresh means."""
+        return errors.classify(answer)
 
     def _cache(self, serialized: str = "") -> TokenCache:
         from shared.identity.token_cache import TokenCache
@@ -303,7 +311,7 @@ def canonical_scope(scope: str) -> str:
     return scope if "://" in scope or scope in {"openid", "profile", "offline_access", "email"} else GRAPH + scope
 
 
-class _speaking:  # noqa: N801  (reads as a word at its place)
+class speaking:  # noqa: N801  (reads as a word at its place)
     """Turn what MSAL and requests raise into faults."""
 
     def __enter__(self) -> None:

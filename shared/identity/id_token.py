@@ -45,6 +45,10 @@ class Account:
     guest: bool
     issued: datetime
     """When Entra issued the token, by its own clock."""
+    roles: frozenset[str] = frozenset()
+    """Values of the app roles that the account was given at this app (Microsoft, "Add app roles")."""
+    authenticated: datetime | None = None
+    """When somebody last proved to be the account (``auth_time``); None where the registration does not ask for it."""
 
 
 @dataclass
@@ -122,13 +126,21 @@ class SigningKeys:
 
 
 def prove(
-    id_token: str, *, keys: SigningKeys, authority_url: str, tid: str | None, client_id: str, nonce: str, now: datetime
+    id_token: str,
+    *,
+    keys: SigningKeys,
+    authority_url: str,
+    tid: str | None,
+    client_id: str,
+    nonce: str | None,
+    now: datetime,
 ) -> Account:
     """Return the account that ``id_token`` proves, or raise.
 
     The issuer must be the very tenant the authorization was sent to: ``tid`` is compared twice, in
     ``iss`` and in ``tid`` (A02, A03). Where every organisation may answer (``tid`` None), it is the tenant that the
-    token names, with that tenant's keys and issuer, and no personal account.
+    token names, with that tenant's keys and issuer, and no personal account. ``nonce`` is None only where none can be
+    asked for: a device code's token comes straight from the token endpoint, in answer to a code nobody else has.
 
     Raises:
         ResponseNotExpected: signature, issuer, audience, nonce or time is not right.
@@ -160,24 +172,32 @@ def prove(
         moment = now.timestamp()
         if not (float(claims.get("nbf", claims["iat"])) - LEEWAY <= moment < float(claims["exp"]) + LEEWAY):
             raise faults.ResponseNotExpected("ID token out of its time")
-        if claims.get("nonce") != nonce or not nonce:
+        if nonce is not None and (claims.get("nonce") != nonce or not nonce):
             raise faults.ResponseNotExpected("nonce")
         if not isinstance(claims["aud"], str) or canonical(claims["tid"]) != tid:
             raise faults.ResponseNotExpected("audience or tenant")
         oid = canonical(claims["oid"])
-    except (jwt.PyJWTError, KeyError, ValueError, TypeError) as error:
+        proven = claims.get("auth_time")
+        authenticated = datetime.fromtimestamp(int(proven), UTC) if proven is not None else None
+    except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError, OSError) as error:
         raise faults.ResponseNotExpected(f"ID token: {type(error).__name__}") from error
     username = str(claims.get("preferred_username", ""))
-    wids = claims.get("wids")
     return Account(
         tid=tid,
         oid=oid,
         name=str(claims.get("name", "")),
         username=username,
-        wids=frozenset(str(role).lower() for role in wids) if isinstance(wids, list) else frozenset(),
+        wids=frozenset(role.lower() for role in _texts(claims.get("wids"))),
+        roles=frozenset(_texts(claims.get("roles"))),
         guest=_is_guest(claims, tid, username),
         issued=datetime.fromtimestamp(int(claims["iat"]), UTC),
+        authenticated=authenticated,
     )
+
+
+def _texts(claim: Any) -> list[str]:
+    """Return a claim that lists texts. One that is no list, or what in it is no text, says nothing."""
+    return [each for each in claim if isinstance(each, str)] if isinstance(claim, list) else []
 
 
 def _is_guest(claims: Mapping[str, Any], tid: str, username: str) -> bool:

@@ -35,6 +35,11 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None
 
 
+def addresses(listed: str) -> str:
+    """Return the value of a header such as To, for plain addresses joined by a comma and a space: one in a line."""
+    return listed.replace(", ", f",{FOLD}")
+
+
 def unstructured(text: str) -> str:
     """Return the value of a header such as Subject: as it is, or in encoded-words (RFC 2047 section 5, rule 1).
 

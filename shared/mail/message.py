@@ -1,7 +1,8 @@
-"""What is sent: one mail, from a mailbox to itself, with one attachment.
+"""What is sent: one mail, from a mailbox to itself unless it says otherwise, with one attachment.
 
-Nothing a device says can become a header: the recipient is not an input, and subject and file name are
-reduced to plain printable text (threats F01 to F06).
+Nothing a device says can become a header: subject and file name are reduced to plain printable text (threats F01 to
+F06). A mail to oneself takes no recipient from anybody; those of a printer's own mail are plain addresses, each of
+which was checked before (F03, F08), and no names.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9Â
 
 @dataclass(frozen=True)
 class Message:
-    """A mail to oneself. Build it with cleaned texts only (:func:`clean`, :func:`file_name`)."""
+    """A mail. Build it with cleaned texts only (:func:`clean`, :func:`file_name`)."""
 
     job: str
     """What it is about, for the header ``x-to-my-email-job``: the scan's id, or a word of ours."""
@@ -29,6 +30,8 @@ class Message:
     text: str
     attachment_name: str = ""
     attachment_type: str = ""
+    recipients: tuple[str, ...] = ()
+    """Plain addresses (:func:`shared.mail.headers.is_address`); none: the sender himself."""
 
 
 def clean(text: str, longest: int) -> str:

@@ -14,7 +14,7 @@ import binascii
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -30,10 +30,11 @@ LINE_BYTES, LINE_OCTETS = 57, 78
 BLOCK = 1024 * LINE_BYTES
 """Raw bytes that are encoded at a time."""
 _JOB = re.compile(r"[A-Za-z0-9-]{1,64}")
+_WRITTEN: dict[str, Callable[[str], str]] = {"Subject": headers.unstructured, "To": headers.addresses}
 
 
 class Mime:
-    """A mail from a mailbox to itself, ready to be sent any number of times.
+    """A mail from a mailbox, to itself unless the message says otherwise, ready to be sent any number of times.
 
     Args:
         sender: the mailbox.
@@ -44,6 +45,7 @@ class Mime:
         date: when it is sent, aware.
 
     Attributes:
+        recipients: to whom it goes: the addresses of its header, and of the envelope.
         size: its octets, as RFC 1870 counts them: every CRLF, and neither added dots nor the final one.
 
     Raises:
@@ -54,13 +56,15 @@ class Mime:
         self, sender: Sender, message: Message, document: Document | None, domain: str, date: datetime
     ) -> None:
         _require(headers.is_address(sender.address), "mailbox address")
+        recipients = message.recipients or (sender.address,)
+        _require(all(headers.is_address(each) for each in recipients), "recipient")
         _require(_JOB.fullmatch(message.job) is not None, "job")
         _require(document is None or message.attachment_type in ENDINGS, "attachment type")
         name = "" if document is None else file_name(message.attachment_name, message.attachment_type, "scan")
         meant = Meant(
             headers=(
                 ("From", sender.address),
-                ("To", sender.address),
+                ("To", ", ".join(recipients)),
                 ("Subject", clean(message.subject, SUBJECT_LONGEST)),
                 ("Date", format_datetime(date)),
                 ("Message-ID", f"<{message.job}@{domain}>"),
@@ -74,6 +78,7 @@ class Mime:
             attachment=(name, message.attachment_type) if name else None,
         )
         boundary = f"=_{hashlib.sha256(message.job.encode()).hexdigest()[:32]}"
+        self.recipients = recipients
         self._head = _head(meant, boundary)
         self._tail = f"--{boundary}--\r\n".encode()
         self._document = document
@@ -140,7 +145,7 @@ def _base64(content: memoryview) -> bytes:
 
 def _head(meant: Meant, boundary: str) -> bytes:
     """Return everything before the document: the headers, the text, and the attachment's headers."""
-    lines = [f"{name}: {headers.unstructured(value) if name == 'Subject' else value}" for name, value in meant.headers]
+    lines = [f"{name}: {_WRITTEN.get(name, str)(value)}" for name, value in meant.headers]
     lines += [f'Content-Type: multipart/mixed;{headers.FOLD}boundary="{boundary}"', ""]
     lines += [f"--{boundary}", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", ""]
     # That it is ASCII is seen when it is read back.

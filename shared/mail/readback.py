@@ -1,6 +1,6 @@
 """Reads a mail's head back with Python's own parser, before anything of it is sent.
 
-Whatever the encoders did, what goes out is what was meant: exactly these headers, this one recipient, this
+Whatever the encoders did, what goes out is what was meant: exactly these headers, these recipients, this
 text, and one attachment of this name and type (threats F01 to F04, F11, F17). The document itself is base64 and
 cannot change how the rest is read, so the mail is read without it.
 """
@@ -51,10 +51,9 @@ def _differences(meant: Meant, mail: bytes) -> Iterator[str]:
         yield "headers"
     if parsed.keys()[-1] != "Content-Type" or parsed.get_content_type() != "multipart/mixed":
         yield "content type"
-    address = dict(meant.headers)["To"]
     for name in ("From", "To"):
-        found = [(each.display_name, each.addr_spec) for each in parsed[name].addresses]
-        if found != [("", address)]:
+        wanted = [("", address) for address in dict(meant.headers)[name].split(", ")]
+        if [(each.display_name, each.addr_spec) for each in parsed[name].addresses] != wanted:
             yield name
     parts = list(parsed.iter_parts())
     kinds = ["text/plain", *([meant.attachment[1]] if meant.attachment else [])]

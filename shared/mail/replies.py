@@ -28,6 +28,10 @@ _AUTHENTICATION: tuple[tuple[str, type[faults.Fault]], ...] = (
 """535 5.7.139 by words of its text."""
 
 _ENHANCED_CODES: dict[str, type[faults.Fault]] = {
+    "5.1.1": faults.RecipientRefused,
+    "5.1.2": faults.RecipientRefused,
+    "5.1.3": faults.RecipientRefused,
+    "5.1.10": faults.RecipientRefused,
     "5.1.8": faults.SenderRestricted,
     "5.2.252": faults.SendDenied,
     "5.2.3": faults.TooLarge,

@@ -82,7 +82,7 @@ class Smtp:
         self._patience = patience
 
     def send(self, token: str, sender: Sender, message: Message, document: Document | None, draft: Draft) -> None:  # noqa: ARG002  (SMTP leaves no draft)
-        """Send ``message`` from the mailbox to itself, as :meth:`shared.mail.transport.Transport.send` says.
+        """Send ``message`` as :meth:`shared.mail.transport.Transport.send` says.
 
         Raises:
             TokenRejected: as there; its ``lasting`` says what a second one means.
@@ -99,7 +99,8 @@ class Smtp:
                 dialogue = _Dialogue(server, room=min(known))
                 dialogue.authenticate(sender.address, token)
                 dialogue.require("mail", f"MAIL FROM:<{sender.address}> SIZE={mail.size}", _OK)
-                dialogue.require("rcpt", f"RCPT TO:<{sender.address}>", _OK)
+                for recipient in mail.recipients:
+                    dialogue.require("rcpt", f"RCPT TO:<{recipient}>", _OK)
                 dialogue.require("data", "DATA", _SEND_IT)
                 for piece in mail.chunks():
                     server.send(stuffed(piece))

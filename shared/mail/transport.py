@@ -45,7 +45,7 @@ class Document(Protocol):
 
 @dataclass(frozen=True)
 class Sender:
-    """The mailbox that a mail leaves from and goes to, and that owns the token."""
+    """The mailbox that a mail leaves from, that owns the token, and to which a mail to oneself goes."""
 
     oid: str
     address: str
@@ -76,7 +76,7 @@ class Transport(Protocol):
     """Whether the mailbox can be asked what became of a mail: then nothing is ever sent twice or left uncertain."""
 
     def send(self, token: str, sender: Sender, message: Message, document: Document | None, draft: Draft) -> None:
-        """Send ``message`` from the mailbox to itself.
+        """Send ``message`` from the mailbox, to itself or to the message's recipients.
 
         Returning means that the mail service has taken it over: submitted, not yet delivered.
 

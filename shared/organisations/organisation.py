@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import faults
 from shared.organisations.policy import Policy, read_policy
 from shared.organisations.ranges import GRAPH_DOCUMENT_LIMIT, RANGES, Range
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
+
+if TYPE_CHECKING:
+    from shared.vault import Grant
 
 ROW = "organisation"
 STALE = timedelta(seconds=5)
@@ -148,6 +151,14 @@ class Organisations:
         if taken >= GRAPH_DOCUMENT_LIMIT:
             with suppress(Gone):
                 self._change(tid, learn)
+
+    def scopes(self, grant: Grant) -> Sequence[str]:
+        """Return the scopes that a person's grant is renewed with.
+
+        Raises:
+            ConsentRequired, ConsentWithdrawn: the organisation is paused.
+        """
+        return self.get(grant.tid).require_consent().mail_scopes
 
     def confirm(self, tid: str, oid: str) -> None:
         """A person has signed in with the range's scopes; if he is another than who consented, it holds for all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -17,6 +18,12 @@ LARGEST_DOCUMENT = 150 * MEGABYTE
 """What Exchange Online allows at most (Microsoft, "Exchange Online limits", message size)."""
 SUBJECT_LONGEST, TEXT_LONGEST = 200, 4000
 """Characters of a template."""
+MOST_DOMAINS = 100
+_LABELS = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABELS}")
+# The number stands before the @, or it would choose whose server gets the fax.
+_FAX_ADDRESS = re.compile(rf"[A-Za-z0-9._+-]{{0,20}}\{{number\}}[A-Za-z0-9._+-]{{0,20}}@(?=.{{1,180}}\Z){_LABELS}")
+_COUNTRY = re.compile(r"\+[1-9][0-9]{0,2}")
 Outcome = Literal["leave", "send_again"]
 
 
@@ -46,6 +53,14 @@ class Policy:
     """Template of the subject, with {title}, {printer}, {location}, {date}; empty: the title or the printer's name."""
     text: str = ""
     """Template of the mail's text, with the same placeholders; empty: ours, in the person's language."""
+    allowed_domains: tuple[str, ...] = ()
+    """Domains to which printers may send mail of their own, beside that of the printer's own work mailbox."""
+    fax_address: str = ""
+    """Template of the fax provider's address with one {number} before the @ (digits, without +); empty: no fax."""
+    fax_country: str = ""
+    """Dial rule: a number that begins with 0 belongs to this country, such as +375; empty: only + is taken."""
+    fax_cover: str = ""
+    """Text of the mail to the fax provider, which prints it as cover page; empty: none."""
 
     def written(self) -> str:
         """Return the policy as it lies in the organisation's row."""
@@ -73,7 +88,13 @@ def read_policy(written: str) -> Policy:
     """Return a policy from its row; what the row does not say, or says of fields that are gone, is the default."""
     told: Mapping[str, Any] = json.loads(written) if written else {}
     known = {field.name for field in fields(Policy)}
-    return Policy(**{name: value for name, value in told.items() if name in known})
+    values: dict[str, Any] = {
+        # JSON has no tuples.
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in told.items()
+        if name in known
+    }
+    return Policy(**values)
 
 
 def _problems(policy: Policy) -> Iterator[str]:
@@ -87,6 +108,23 @@ def _problems(policy: Policy) -> Iterator[str]:
         yield "failure_notices must be true or false"
     yield from _template_problems("subject", policy.subject, SUBJECT_LONGEST, lines=False)
     yield from _template_problems("text", policy.text, TEXT_LONGEST, lines=True)
+    yield from _own_mail_problems(policy)
+
+
+def _own_mail_problems(policy: Policy) -> Iterator[str]:
+    domains = policy.allowed_domains
+    if not isinstance(domains, tuple) or len(domains) > MOST_DOMAINS or not all(map(_is_domain, domains)):
+        yield f"allowed_domains must be at most {MOST_DOMAINS} domains, such as example.com"
+    if policy.fax_address and not _FAX_ADDRESS.fullmatch(policy.fax_address):
+        yield "fax_address must be an address with one {number} before the @, such as {number}@fax.example.com"
+    if policy.fax_country and not _COUNTRY.fullmatch(policy.fax_country):
+        yield "fax_country must be a country's code, such as +375"
+    if not isinstance(policy.fax_cover, str) or len(policy.fax_cover) > TEXT_LONGEST:
+        yield f"fax_cover must be a text of at most {TEXT_LONGEST} characters"
+
+
+def _is_domain(domain: object) -> bool:
+    return isinstance(domain, str) and _DOMAIN.fullmatch(domain) is not None
 
 
 def _whole(value: object, least: int, most: int) -> bool:

@@ -1,8 +1,8 @@
 """Pages: everything a person sees in a browser.
 
-Owns the view models (``views``: one frozen dataclass for each page), the templates, the static files, the security
-headers and the readable form of the API description. A page works without any script, on a phone, on the browser of
-a printer's panel and on a desk.
+Owns the view models (``views`` and ``console_views``: one frozen dataclass for each page), the templates, the static
+files, the security headers and the readable form of the API description. A page works without any script, on a phone,
+on the browser of a printer's panel and on a desk.
 
 Does not own: routes, cookies, forms' targets (a door gives them), or any decision. The texts of faults stand in
 ``shared/faults.py``; the translations in ``shared/texts``.
@@ -17,9 +17,37 @@ May import: the standard library, jinja2 (on the first page, not before), ``shar
 """
 
 from shared.pages.assets import Asset, asset
+from shared.pages.console_views import (
+    AuditRow,
+    Bar,
+    Concern,
+    ConsoleAgain,
+    ConsoleAudit,
+    ConsoleConsent,
+    ConsoleJob,
+    ConsoleJobs,
+    ConsoleOverview,
+    ConsolePeople,
+    ConsolePerson,
+    ConsolePolicy,
+    ConsolePrinter,
+    ConsolePrinters,
+    ConsoleStart,
+    ConsoleTicket,
+    Frame,
+    JobRow,
+    NavLink,
+    Option,
+    PersonRow,
+    PolicyField,
+    PrinterRow,
+    Step,
+)
+from shared.pages.console_words import ACTS, CHOICES, PLACES, POLICY
 from shared.pages.headers import security_headers
 from shared.pages.ranges import range_choice
 from shared.pages.render import Pages, Rendered
+from shared.pages.scan_states import STATES, state_words
 from shared.pages.views import (
     ApiDocs,
     ConsentDone,
@@ -28,6 +56,8 @@ from shared.pages.views import (
     FirstLogin,
     FirstLoginDone,
     Front,
+    MailboxSignedIn,
+    MailboxSignIn,
     Me,
     MeEnd,
     MeEnded,
@@ -41,14 +71,39 @@ from shared.pages.views import (
 )
 
 __all__ = [
+    "ACTS",
+    "CHOICES",
+    "PLACES",
+    "POLICY",
+    "STATES",
     "ApiDocs",
     "Asset",
+    "AuditRow",
+    "Bar",
+    "Concern",
     "ConsentDone",
     "ConsentStart",
+    "ConsoleAgain",
+    "ConsoleAudit",
+    "ConsoleConsent",
+    "ConsoleJob",
+    "ConsoleJobs",
+    "ConsoleOverview",
+    "ConsolePeople",
+    "ConsolePerson",
+    "ConsolePolicy",
+    "ConsolePrinter",
+    "ConsolePrinters",
+    "ConsoleStart",
+    "ConsoleTicket",
     "EnterCode",
     "FirstLogin",
     "FirstLoginDone",
+    "Frame",
     "Front",
+    "JobRow",
+    "MailboxSignIn",
+    "MailboxSignedIn",
     "Me",
     "MeEnd",
     "MeEnded",
@@ -56,12 +111,19 @@ __all__ = [
     "MyPlace",
     "MyPrinter",
     "MyScan",
+    "NavLink",
+    "Option",
     "Pages",
+    "PersonRow",
+    "PolicyField",
+    "PrinterRow",
     "RangeChoice",
     "Rendered",
+    "Step",
     "Trouble",
     "View",
     "asset",
     "range_choice",
     "security_headers",
+    "state_words",
 ]

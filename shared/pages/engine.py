@@ -12,7 +12,8 @@ from markupsafe import Markup, escape
 
 from shared.faults import leaves
 from shared.pages.assets import asset_address
-from shared.pages.next_steps import next_step, who_acts
+from shared.pages.console_words import act_words
+from shared.pages.next_steps import next_step, who_acts, who_acts_here
 from shared.pages.scan_states import state_words
 from shared.pages.views import View
 from shared.texts import describe, moment, size, translator
@@ -66,7 +67,9 @@ def _environment() -> Environment:
         "asset": asset_address,
         "next_step": next_step,
         "who_acts": who_acts,
+        "who_acts_here": who_acts_here,
         "state_words": state_words,
+        "act_words": act_words,
         "api_reference": _api_reference,
         "faults": leaves,
     }

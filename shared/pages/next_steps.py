@@ -13,10 +13,12 @@ from shared.faults import (
     ConsentRequired,
     ConsentRoleMissing,
     ConsentWithdrawn,
+    ConsoleRoleMissing,
     Fault,
     LinkUnknown,
     MethodNotAllowed,
     PersonMust,
+    SignInNotFresh,
     UnsupportedMediaType,
     Who,
 )
@@ -29,6 +31,8 @@ _WHO = {
     Who.NONE: N_("Nobody else"),
 }
 
+_WHO_FOR_ADMINISTRATORS = _WHO | {Who.USER: N_("The person"), Who.ADMIN: N_("You, as an administrator")}
+
 
 @dataclass(frozen=True)
 class NextStep:
@@ -40,6 +44,7 @@ class NextStep:
 
 _CONSENT = NextStep(N_("Connect the organisation"), "/consent")
 _CODE = NextStep(N_("Enter a code from the printer"), "/s")
+_CONSOLE = NextStep(N_("To the console"), "/console")
 _DOCS = NextStep(N_("Read the API description"), "/api/docs")
 _FRONT = NextStep(N_("To the front page"), "/")
 
@@ -56,6 +61,7 @@ _STEPS: tuple[tuple[tuple[type[Fault], ...], NextStep], ...] = (
         ),
         _CONSENT,
     ),
+    ((ConsoleRoleMissing, SignInNotFresh), _CONSOLE),
     ((MethodNotAllowed, UnsupportedMediaType), _DOCS),
     ((AdministratorMust,), _FRONT),
     ((PersonMust, LinkUnknown), _CODE),
@@ -63,8 +69,13 @@ _STEPS: tuple[tuple[tuple[type[Fault], ...], NextStep], ...] = (
 
 
 def who_acts(who: Who) -> str:
-    """Return the message id that says who must act."""
+    """Return the message id that says who must act, to a person."""
     return _WHO[who]
+
+
+def who_acts_here(who: Who) -> str:
+    """Return the message id that says who must act, to an administrator."""
+    return _WHO_FOR_ADMINISTRATORS[who]
 
 
 def next_step(fault: Fault | type[Fault]) -> NextStep:

@@ -20,3 +20,7 @@ _WORDS = {
 def state_words(state: str) -> str:
     """Return the message id for a state of the device API; an unknown state as it is."""
     return _WORDS.get(state, state)
+
+
+STATES = tuple(_WORDS)
+"""The states, in the order of a scan's life."""

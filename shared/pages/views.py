@@ -82,6 +82,44 @@ class FirstLoginDone(View):
 
 
 @dataclass(frozen=True)
+class MailboxSignIn(View):
+    """``/s/mailbox/{id}``: signing a printer's own mailbox in. Opening it changes nothing; its form does (no fields).
+
+    Attributes:
+        action: where the form posts.
+        printer: the printer's name, or that of a group of printers.
+        organisation: the name of the organisation that owns it; empty where that is not known.
+        use: email or fax.
+        service: exchange_online or outlook_com.
+        minutes_left: how long the link still holds, in whole minutes.
+    """
+
+    template = "mailbox_sign_in.html"
+
+    action: str
+    printer: str
+    organisation: str
+    use: str
+    service: str
+    minutes_left: int
+
+
+@dataclass(frozen=True)
+class MailboxSignedIn(View):
+    """A printer's own mailbox is signed in; OK at the printer is left.
+
+    Attributes:
+        printer: the printer's name, or that of a group of printers.
+        account: the account, masked.
+    """
+
+    template = "mailbox_signed_in.html"
+
+    printer: str
+    account: str
+
+
+@dataclass(frozen=True)
 class RangeChoice:
     """One permission range as an administrator sees it. ``range_choice`` makes those of the three ranges.
 

@@ -14,6 +14,7 @@ from shared.privacy.traces import HANDOFF, JOB, PIN, Trace, Traces
 from shared.storage import Changed, Gone, Row, Table, key
 
 if TYPE_CHECKING:
+    from shared.administrators import Sessions as ConsoleSessions
     from shared.handoffs import Handoffs
     from shared.organisations import Organisations
     from shared.people import People
@@ -48,6 +49,7 @@ class Erasure:
         people: the pins.
         handoffs: first logins under way.
         retention: jobs and documents.
+        console_sessions: ended, because they say his name.
         clock: the time now.
     """
 
@@ -60,6 +62,7 @@ class Erasure:
         people: People,
         handoffs: Handoffs,
         retention: Retention,
+        console_sessions: ConsoleSessions,
         clock: Callable[[], datetime],
     ) -> None:
         self._table = table
@@ -69,6 +72,7 @@ class Erasure:
         self._people = people
         self._handoffs = handoffs
         self._retention = retention
+        self._console_sessions = console_sessions
         self._clock = clock
 
     def erase(self, tid: str, oid: str) -> Erased:
@@ -129,6 +133,7 @@ class Erasure:
         """End the grant, and return the moment before which everything of the person's began that must go."""
         self._grants.erase(tid, oid, asked=asked)
         self._organisations.forget_person(tid, oid)
+        self._console_sessions.forget_person(tid, oid)
         cut_off = self._clock()
         with suppress(Gone):
             self._table.change(

@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     from shared.scans.announcements import Announcements
     from shared.scans.claims import Claims
     from shared.scans.deliver import Delivery
+    from shared.scans.desk import Desk
     from shared.scans.documents import media_type_of
     from shared.scans.failure_notices import FailureNotices
     from shared.scans.hold_index import HoldIndex
     from shared.scans.holds import Holds
     from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
+    from shared.scans.ledger import PLACE, Day, Figures, Ledger
     from shared.scans.retention import Retention
     from shared.scans.slots import Slots
     from shared.scans.sweep import Sweep
@@ -48,15 +50,20 @@ if TYPE_CHECKING:
 __all__ = [
     "CURSOR",
     "FINAL",
+    "PLACE",
     "Acceptance",
     "Announcements",
     "Claims",
+    "Day",
     "Delivery",
+    "Desk",
     "FailureNotices",
+    "Figures",
     "HoldIndex",
     "Holds",
     "Job",
     "Jobs",
+    "Ledger",
     "Manifest",
     "Retention",
     "Slots",
@@ -74,6 +81,7 @@ __getattr__ = exported(
         "Announcements": "announcements",
         "Claims": "claims",
         "Delivery": "deliver",
+        "Desk": "desk",
         "media_type_of": "documents",
         "FailureNotices": "failure_notices",
         "HoldIndex": "hold_index",
@@ -83,6 +91,10 @@ __getattr__ = exported(
         "Job": "jobs",
         "Jobs": "jobs",
         "Manifest": "jobs",
+        "PLACE": "ledger",
+        "Day": "ledger",
+        "Figures": "ledger",
+        "Ledger": "ledger",
         "Retention": "retention",
         "Slots": "slots",
         "Sweep": "sweep",

@@ -14,17 +14,17 @@ from shared.scans.announcements import Announcements
 from shared.scans.documents import HEAD_BYTES, media_type_of
 from shared.scans.hold_index import HoldIndex, row_of
 from shared.scans.holds import Holds
-from shared.scans.jobs import AWAITING, FINAL, HELD, Job, Jobs, Manifest, due_row
+from shared.scans.jobs import AWAITING, FINAL, HELD, KIND, Job, Jobs, Manifest, due_row
 from shared.scans.uploads import ADDRESS_LIFE, AWAITED, MARGIN
-from shared.scans.ways import SWEPT_AFTER, Ways
+from shared.scans.ways import SWEPT_AFTER, Way, Ways
 from shared.storage import AlreadyThere, Blobs, Value
 
 if TYPE_CHECKING:
     from shared.devices import Device
     from shared.mail import Transports
+    from shared.mailboxes import Outgoings
     from shared.organisations import Organisations
 
-KIND = "to_my_email"
 _CHUNK = 1 << 20
 
 
@@ -41,6 +41,7 @@ class Acceptance:
         holds: keeps what its person must sign in for.
         index: where held scans are found.
         clock: the time now.
+        outgoings: says whether a printer can send in its own name.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Acceptance:
         holds: Holds,
         index: HoldIndex,
         clock: Callable[[], datetime],
+        outgoings: Outgoings,
     ) -> None:
+        self._outgoings = outgoings
         self._jobs = jobs
         self._announcements = announcements
         self._documents = documents
@@ -172,16 +175,13 @@ class Acceptance:
 
     def _new(self, device: Device, manifest: Manifest) -> Job:
         """Return the job that a scan will be, or raise why it cannot be sent."""
-        if manifest.kind != KIND:
-            raise faults.KindNotAvailable
         # Before anybody looks whether he may: what began earlier than an erasure is erased (I04).
         began = self._clock()
-        organisation = self._organisations.recent(device.tid)
-        allowed = organisation.require_consent()
-        way = self._ways.choose(device.tid, device.group, manifest.user, began)
-        self._transports.choose(allowed, organisation.policy, manifest.size)
-        if way.state == HELD:
-            self._holds.require_room(device.tid, device.group, manifest.user, way.oid)
+        if manifest.kind == KIND:
+            way = self._way(device, manifest, began)
+        else:
+            own = self._outgoings.way(device, manifest.kind, manifest.to, manifest.fax_number, manifest.size)
+            way = Way(own.account.sign_in, "accepted", None, None)
         due = began + SWEPT_AFTER if way.until is None else self._holds.first_look(way.until)
         return Job(
             device_id=device.id,
@@ -203,6 +203,16 @@ class Acceptance:
             until=way.until,
             due=due_row(device.id, manifest.id, due),
         )
+
+    def _way(self, device: Device, manifest: Manifest, began: datetime) -> Way:
+        """Return the way of a scan to a person, or raise why it has none."""
+        organisation = self._organisations.recent(device.tid)
+        allowed = organisation.require_consent()
+        way = self._ways.choose(device.tid, device.group, manifest.user, began)
+        self._transports.choose(allowed, organisation.policy, manifest.size)
+        if way.state == HELD:
+            self._holds.require_room(device.tid, device.group, manifest.user, way.oid)
+        return way
 
     def _earlier(self, device: Device, manifest: Manifest) -> Job | None:
         job = self._jobs.get(device.id, manifest.id)

@@ -1,7 +1,8 @@
 """What is written before a scan's first byte, so that the scan can be found by its person, its age, and its being due.
 
-Three rows for every attempt to store a scan, written together (table ``jobs``, partition ``lists``): the trace of its
-person (``privacy``), its place in the list of what is kept (oldest first), and its place in the list of what is due.
+Four rows for every attempt to store a scan, written together (table ``jobs``, partition ``lists``): the trace of its
+person (``privacy``), its place in the list of what is kept (oldest first), its place among its organisation's scans
+(newest first, for the console), and its place in the list of what is due.
 Whatever stops afterwards, erasure, expiry and the sweep find the document and the job. Where no job came of it, they
 find nothing, and that is fine.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,17 +19,18 @@ from typing import TYPE_CHECKING
 from shared.privacy.traces import JOB, LISTS, Trace, row_of_scan, values_of
 from shared.scans import hold_index
 from shared.scans.jobs import HELD, Job, due_values, newest_first, oldest_first
-from shared.storage import Table, Value, key
+from shared.storage import Gone, Table, Value, key
 
 if TYPE_CHECKING:
     from shared.privacy import Traces
 
 KEPT = "kept"
+ORGANISATION = "organisation"
 
 
 @dataclass(frozen=True)
 class Announced:
-    """An attempt to store a scan. ``tid`` and ``oid`` are empty once its person was erased."""
+    """An attempt to store a scan. ``oid`` is empty once its person was erased."""
 
     place: str
     """In the device's history (see :func:`shared.scans.jobs.newest_first`)."""
@@ -64,6 +67,7 @@ class Announcements:
             [
                 *whose,
                 (_row(trace.parts), _values(trace.parts, job.tid, job.oid)),
+                (row_of_organisation(job.tid, *trace.parts), {}),
                 (job.due, due_values(job)),
             ],
         )
@@ -75,7 +79,8 @@ class Announcements:
         whose = [row_of_scan(job.tid, job.oid, *trace.parts)] if job.oid else []
         if not job.oid or job.state == HELD:
             whose.append(hold_index.row_of(job))
-        self._table.delete_together(LISTS, [*whose, _row(trace.parts), job.due])
+        in_organisation = row_of_organisation(job.tid, *trace.parts)
+        self._table.delete_together(LISTS, [*whose, _row(trace.parts), in_organisation, job.due])
 
     def adopt(self, job: Job, oid: str) -> None:
         """Write down whose a scan is that was announced for somebody unknown."""
@@ -85,14 +90,17 @@ class Announcements:
 
     def anonymise(self, trace: Trace) -> None:
         """Let the list of what is kept say no longer whose it is."""
-        self._table.put(LISTS, _row(trace.parts), _values(trace.parts, "", ""))
+        with suppress(Gone):
+            # The organisation stays: by it the scan's place among the organisation's scans is found again.
+            self._table.change(LISTS, _row(trace.parts), lambda _: {"oid": ""})
 
     def forget(self, announced: Announced) -> None:
         """Delete an announcement: nothing is left of what it announced."""
         parts = (announced.place, announced.device_id, announced.job_id, announced.blob)
         if announced.oid:
             self._traces.forget(announced.tid, announced.oid, JOB, *parts)
-        # Last: as long as it is there, the other is found again.
+        self._table.delete(LISTS, row_of_organisation(announced.tid, *parts))
+        # Last: as long as it is there, the others are found again.
         self._table.delete(LISTS, _row(parts))
 
     def before(self, moment: datetime, limit: int) -> Iterator[Announced]:
@@ -105,6 +113,11 @@ class Announcements:
 def trace_of(job: Job) -> Trace:
     """Return where a job and its document lie."""
     return Trace(JOB, (newest_first(job.created), job.device_id, job.manifest.id, job.blob), job.created)
+
+
+def row_of_organisation(tid: str, *parts: str) -> str:
+    """Return the row key of a scan's place among its organisation's, newest first; parts as those of its trace."""
+    return key(ORGANISATION, tid, *parts)
 
 
 def _announced(parts: Sequence[str], tid: str, oid: str) -> Announced:

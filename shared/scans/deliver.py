@@ -31,7 +31,8 @@ from shared.scans.stored import StoredDocument
 from shared.storage import Blobs, Queue, Value
 
 if TYPE_CHECKING:
-    from shared.mail import Mailboxes, Sender, Transport, Transports
+    from shared.mail import Mailboxes, Message, Sender, Transport, Transports
+    from shared.mailboxes import Outgoings
     from shared.organisations import Organisations
     from shared.vault import Grants
 
@@ -52,6 +53,20 @@ SLOWEST = 1_000_000
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a job leaves: by whose tokens, from whose mailbox, and what it says to whom."""
+
+    grants: Grants
+    tid: str
+    oid: str
+    """Under which the tokens lie."""
+    identity: str
+    """What Graph must call the mailbox's account."""
+    transport: Transport
+    message: Message
 
 
 @dataclass
@@ -83,6 +98,7 @@ class Delivery:
         notices: tells a person what failed for good.
         clock: the time now.
         below: ``below(n)`` gives a random number from 0 to n-1, for the jitter of pauses.
+        outgoings: the way out for printers' own mail.
     """
 
     def __init__(
@@ -100,7 +116,9 @@ class Delivery:
         notices: FailureNotices,
         clock: Callable[[], datetime],
         below: Callable[[int], int],
+        outgoings: Outgoings,
     ) -> None:
+        self._outgoings = outgoings
         self._jobs = jobs
         self._documents = documents
         self._deliveries = deliveries
@@ -167,50 +185,59 @@ class Delivery:
             self._record(attempt, faults.Unexpected(type(error).__name__))
         else:
             self._end(attempt, "sent", None)
+            if job.own:
+                self._outgoings.note(job.tid, job.device_id, job.manifest.kind, None)
 
     def _send(self, attempt: _Attempt) -> None:
-        job = attempt.job
-        organisation = self._organisations.recent(job.tid)
-        allowed = organisation.require_consent()
-        transport = self._transports.choose(allowed, organisation.policy, job.manifest.size)
-        if all(scope.startswith(GRAPH) for scope in transport.scopes):
+        way = self._way(attempt.job)
+        if all(scope.startswith(GRAPH) for scope in way.transport.scopes):
             self._with_token(
-                job,
-                transport.scopes,
-                lambda token: self._hand_over(attempt, transport, token, self._sender(job, token)),
+                way,
+                way.transport.scopes,
+                lambda token: self._hand_over(attempt, way, token, self._sender(way, token)),
             )
             return
-        sender = self._with_token(job, SEND_MAIL, lambda token: self._sender(job, token))
-        self._with_token(job, transport.scopes, lambda token: self._hand_over(attempt, transport, token, sender))
+        sender = self._with_token(way, SEND_MAIL, lambda token: self._sender(way, token))
+        self._with_token(way, way.transport.scopes, lambda token: self._hand_over(attempt, way, token, sender))
 
-    def _with_token(self, job: Job, scopes: Sequence[str], use: Callable[[str], Result]) -> Result:
+    def _way(self, job: Job) -> _Way:
+        told, organisation = job.manifest, self._organisations.recent(job.tid)
+        if job.own:
+            found = self._outgoings.way_of(job.device_id, told.kind, told.to, told.fax_number, told.size)
+            account = found.account
+            message = compose(job, organisation.policy, found.recipients)
+            return _Way(found.grants, job.tid, account.sign_in, account.identity, found.transport, message)
+        allowed = organisation.require_consent()
+        transport = self._transports.choose(allowed, organisation.policy, told.size)
+        return _Way(self._grants, job.tid, job.oid, job.oid, transport, compose(job, organisation.policy))
+
+    def _with_token(self, way: _Way, scopes: Sequence[str], use: Callable[[str], Result]) -> Result:
         """Call ``use`` with an access token, and once more with another where that one is not taken."""
-        token = self._grants.access_token(job.tid, job.oid, scopes)
+        token = way.grants.access_token(way.tid, way.oid, scopes)
         try:
-            return self._asking(job, use, token)
+            return self._asking(way, use, token)
         except TokenRejected as rejected:
             # Revoked before its time, or a claims challenge.
-            token = self._grants.access_token(job.tid, job.oid, scopes, refused=token, claims=rejected.claims)
+            token = way.grants.access_token(way.tid, way.oid, scopes, refused=token, claims=rejected.claims)
             try:
-                return self._asking(job, use, token)
+                return self._asking(way, use, token)
             except TokenRejected as again:
                 raise again.lasting("a fresh token was rejected") from None
 
-    def _asking(self, job: Job, use: Callable[[str], Result], token: str) -> Result:
+    def _asking(self, way: _Way, use: Callable[[str], Result], token: str) -> Result:
         """Ask Microsoft; a pause that it asks for holds for the mailbox and for all workers (R40)."""
         try:
             return use(token)
         except (faults.Throttled, faults.SendingLimitReached) as fault:
             if fault.retry_after:
-                self._grants.pause(job.tid, job.oid, self._clock() + timedelta(seconds=fault.retry_after))
+                way.grants.pause(way.tid, way.oid, self._clock() + timedelta(seconds=fault.retry_after))
             raise
 
-    def _sender(self, job: Job, token: str) -> Sender:
-        return self._mailboxes.of(job.tid, job.oid, token)
+    def _sender(self, way: _Way, token: str) -> Sender:
+        return self._mailboxes.of(way.tid, way.identity, token)
 
-    def _hand_over(self, attempt: _Attempt, transport: Transport, token: str, sender: Sender) -> None:
-        job, again = attempt.job, bool(attempt.rows)
-        message = compose(job, self._organisations.recent(job.tid).policy)
+    def _hand_over(self, attempt: _Attempt, way: _Way, token: str, sender: Sender) -> None:
+        job, transport, again = attempt.job, way.transport, bool(attempt.rows)
         document = StoredDocument(self._documents, job)
         document.begin()
         if not again:
@@ -221,9 +248,10 @@ class Delivery:
             attempt.verified = transport.verified
         draft = Draft(job.draft, look=job.look or again, remember=lambda made: self._remember(attempt, made))
         try:
-            transport.send(token, sender, message, document, draft)
+            transport.send(token, sender, way.message, document, draft)
         except faults.TooLarge as fault:
-            self._organisations.refused(job.tid, document.size, fault.params.get("limit"))
+            if not job.own:
+                self._organisations.refused(job.tid, document.size, fault.params.get("limit"))
             raise
         except (faults.Fault, TokenRejected, TakenOver):
             raise
@@ -245,6 +273,9 @@ class Delivery:
 
     def _record(self, attempt: _Attempt, fault: faults.Fault) -> None:
         job = attempt.job
+        if job.own:
+            fault = self._outgoings.meant(fault)
+            self._outgoings.note(job.tid, job.device_id, job.manifest.kind, fault.reason)
         log.warning("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, fault)
         if isinstance(fault, faults.ConsentWithdrawn) and not self._organisations.withdraw(job.tid):
             fault = faults.MicrosoftUnavailable("a fresh consent settles", retry_after=60)
@@ -272,8 +303,14 @@ class Delivery:
         held: dict[str, Value | None] = {"state": HELD, "reason": fault.reason, "next_attempt": None, "until": until}
         if attempt.verified:
             held["look"] = True
-        if self._write(attempt, held, due=self._holds.first_look(until)):
-            self._holds.look(replace(job, state=HELD, until=until))
+        kept = replace(job, state=HELD, until=until)
+        # A sign-in that looks good and is not, as one whose seal is broken, would go round here for ever. So only the
+        # first attempt looks at once; after others the sweep does, in pauses that grow.
+        if job.attempts > 1:
+            later = self._holds.later(kept)
+            self._write(attempt, {**held, "next_attempt": later}, due=later)
+        elif self._write(attempt, held, due=self._holds.first_look(until)):
+            self._holds.look(kept)
 
     def _wait(self, attempt: _Attempt, fault: faults.Fault) -> None:
         pause = fault.retry_after
@@ -305,7 +342,7 @@ class Delivery:
     def _end(self, attempt: _Attempt, state: str, reason: str | None) -> None:
         if self._write(attempt, {"state": state, "reason": reason, "next_attempt": None}, due=None):
             job = attempt.job
-            if state == "failed" and reason is not None:
+            if state == "failed" and reason is not None and not job.own:
                 self._notices.failed(job, reason)
             log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
 

@@ -165,7 +165,8 @@ def compose_notice(rows: Sequence[Row], language: str) -> Message:
         lines = [_line(row, language) for row in scans[:LINES]]
         if len(scans) > LINES:
             lines.append(texts.say(N_("and {number} more"), language, number=len(scans) - LINES))
-        why = told.title if reason == faults.TooLarge.reason else f"{told.title}. {told.detail}"
+        # How large it may be is not in the row.
+        why = f"{told.title}." if reason == faults.TooLarge.reason else f"{told.title}. {told.detail}"
         blocks.append("\n".join([*(f"- {line}" for line in lines), f"{why} {told.remedy}".strip()]))
     subject = N_("Scans of yours were deleted") if held else N_("A scan of yours was not sent")
     opening = (

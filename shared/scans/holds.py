@@ -115,6 +115,8 @@ class Holds:
         Raises:
             StorageUnavailable: look again later.
         """
+        if job.next_attempt is not None and self._clock() < job.next_attempt:
+            return job
         oid = self._people.account_of(job.tid, job.group, job.manifest.user)
         if job.oid in {"", oid} and self._people.hindrance(job.tid, oid) is None:
             return self._release(job, oid)
@@ -125,6 +127,8 @@ class Holds:
     def later(self, job: Job) -> datetime:
         """Return when to look again at a scan that stays held."""
         now = self._clock()
+        if job.next_attempt is not None and now < job.next_attempt:
+            return job.next_attempt
         later = now + max(FIRST_LOOK, (now - job.created) / 2)
         return later if job.until is None else min(later, job.until)
 
@@ -168,7 +172,14 @@ class Holds:
                 return None if now.oid else ({"oid": oid}, now.until if now.due else None)
             released = True
             moment = self._clock()
-            changes = {"state": "accepted", "reason": None, "oid": oid, "until": None, "began": moment}
+            changes = {
+                "state": "accepted",
+                "reason": None,
+                "oid": oid,
+                "until": None,
+                "began": moment,
+                "next_attempt": None,
+            }
             return changes, moment + RELEASED_SWEPT_AFTER
 
         with suppress(faults.NotFound):

@@ -19,6 +19,8 @@ from shared.storage import Gone, Row, Table, Value, key
 FINAL = frozenset({"sent", "failed", "cancelled"})
 RESTING = FINAL | {"uncertain"}
 """States in which nothing more happens by itself."""
+KIND = "to_my_email"
+"""The kind that people send to themselves; all others the printer sends in its own name."""
 AWAITING, HELD = "awaiting_upload", "held"
 PARKED = frozenset({AWAITING, HELD})
 """States in which the device or the person must do something before anything is delivered."""
@@ -48,6 +50,9 @@ class Manifest:
     type: str
     size: int
     sha256: str
+    to: tuple[str, ...] = ()
+    """Recipients of a printer's own mail."""
+    fax_number: str = ""
 
     @property
     def digest(self) -> str:
@@ -92,6 +97,11 @@ class Job:
     """Row key of its place in the list of what is due. What it says is never later than what the row says."""
     row: Row | None = field(default=None, compare=False, repr=False)
     """As it was read or written."""
+
+    @property
+    def own(self) -> bool:
+        """Whether the printer sends it in its own name; then ``oid`` is the sign-in of its mailbox at acceptance."""
+        return self.manifest.kind != KIND
 
     @property
     def deliverable_since(self) -> datetime:
@@ -287,7 +297,8 @@ def _read(device_id: str, row: Row) -> Job:
     known = {each.name: row[each.name] for each in fields(Job) if each.name in row.values}
     optional: dict[str, Any] = {"reason": None, "next_attempt": None}
     try:
-        manifest = Manifest(**json.loads(row["manifest"]))
+        told = json.loads(row["manifest"])
+        manifest = Manifest(**{**told, "to": tuple(told.get("to", ()))})
         return Job(**{**optional, **known, "device_id": device_id, "manifest": manifest, "row": row})
     except (KeyError, ValueError, TypeError) as error:
         # Its text could quote what somebody scanned.

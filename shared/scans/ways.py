@@ -111,6 +111,9 @@ class Ways:
         return job
 
     def _way_of(self, job: Job) -> Way:
+        if job.own:
+            # Whether the printer's mailbox still is signed in, delivery says.
+            return Way(job.oid, "accepted", None, None)
         if not job.oid:
             # Whose it is by now is found by the look after this: his traces come before the row names him.
             until = self._holds.until(job.tid, job.created)

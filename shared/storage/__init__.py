@@ -58,6 +58,11 @@ TABLES = (
     "keys",
     "traces",
     "erasures",
+    "mailboxes",
+    "mailboxgrants",
+    "mailboxrenewals",
+    "sessions",
+    "audit",
 )
 """Every table there is. Infrastructure creates them; the app never does at run time."""
 QUEUES = ("deliveries", "deliveries-poison")

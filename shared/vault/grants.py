@@ -51,6 +51,8 @@ class Grants:
         new_id: makes ids (any unique text).
         sleep: waits for seconds.
         below: ``below(n)`` gives a random number from 0 to n-1.
+        name: of the table: a part of the place that tokens are sealed to. Of printers' mailboxes it is
+            ``mailboxgrants``, whose rows are named by the sign-in instead of a person.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class Grants:
         new_id: Callable[[], str],
         sleep: Callable[[float], None],
         below: Callable[[int], int],
+        name: str = "grants",
     ) -> None:
         self._table = table
+        self._name = name
         self._renewals = renewals
         self._sealer = sealer
         self._entra = entra
@@ -125,9 +129,15 @@ class Grants:
         row = self._table.get(key(tid), key(oid))
         return read(tid, oid, row, self._clock()) if row and not row.get("erased") else None
 
-    def of_tenant(self, tid: str) -> Iterator[Grant]:
-        """Yield every grant of a tenant: who ends when, who is blocked, who is idle since when."""
-        for row in self._table.query(key(tid)):
+    def of_tenant(self, tid: str, *, after: str = "", limit: int | None = None) -> Iterator[Grant]:
+        """Yield the grants of a tenant: who ends when, who is blocked, who is idle since when.
+
+        Args:
+            tid: the tenant.
+            after: object id beyond which to begin.
+            limit: rows at most that are looked at; those of erased people are among them and yield nothing.
+        """
+        for row in self._table.query(key(tid), after=key(after) if after else "", limit=limit):
             if not row.get("erased"):
                 yield read(tid, row.row, row, self._clock())
 
@@ -292,7 +302,7 @@ class Grants:
         """
         count = 0
         for row in self._table.query(key(tid)):
-            place = _place(tid, row.row, row["epoch"], row["generation"])
+            place = self._place(tid, row.row, row["epoch"], row["generation"])
             sealed = row.get("sealed")
             with suppress(Changed, SealBroken):
                 if sealed and not self._sealer.is_current(tid, sealed):
@@ -405,18 +415,17 @@ class Grants:
 
     def _seal(self, tid: str, oid: str, epoch: str, generation: int, cache: str) -> bytes:
         try:
-            return self._sealer.seal(tid, cache.encode(), *_place(tid, oid, epoch, generation))
+            return self._sealer.seal(tid, cache.encode(), *self._place(tid, oid, epoch, generation))
         except SealBroken as error:
             raise faults.SignInRequired("erased meanwhile") from error
 
     def _open(self, tid: str, oid: str, row: Row) -> str:
         try:
-            place = _place(tid, oid, row["epoch"], row["generation"])
+            place = self._place(tid, oid, row["epoch"], row["generation"])
             return self._sealer.open(tid, row.get("sealed", b""), *place).decode()
         except SealBroken as error:
             # Nothing is deleted: a key that is missing today may be there tomorrow (threat G16).
             raise faults.SignInRequired("seal broken") from error
 
-
-def _place(tid: str, oid: str, epoch: str, generation: int) -> tuple[str, ...]:
-    return ("grants", key(tid), key(oid), "sealed", oid, epoch, str(generation))
+    def _place(self, tid: str, oid: str, epoch: str, generation: int) -> tuple[str, ...]:
+        return (self._name, key(tid), key(oid), "sealed", oid, epoch, str(generation))

@@ -8,17 +8,14 @@ lets one refresh through (R30, R31).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from shared import faults
 from shared.vault.grant import NOTICE, Grant
 from shared.vault.grants import Grants
 from shared.vault.renewals import Renewals
-
-if TYPE_CHECKING:
-    from shared.organisations import Organisations
 
 AT_MOST = 60
 """People per run; 86,400 a day."""
@@ -32,13 +29,27 @@ log = logging.getLogger(__name__)
 Notice = Callable[[Grant, str], None]
 
 
+class Consents(Protocol):
+    """Under which consent grants stand."""
+
+    def scopes(self, grant: Grant) -> Sequence[str]:
+        """Return the scopes that a grant is renewed with.
+
+        Raises:
+            Fault: it is not renewed now.
+        """
+
+    def withdraw(self, tid: str) -> object:
+        """Hear that Entra says that a tenant's consent is gone."""
+
+
 class KeepAlive:
     """Renews what is due.
 
     Args:
         renewals: knows what is due.
         grants: renews.
-        organisations: says which scopes, and whether the organisation is paused.
+        consents: says which scopes, and whether the organisation is paused.
         notice: sends a person the mail that his sign-in will end; gets his grant and an access token.
         clock: the time now.
     """
@@ -47,13 +58,13 @@ class KeepAlive:
         self,
         renewals: Renewals,
         grants: Grants,
-        organisations: Organisations,
+        consents: Consents,
         notice: Notice,
         clock: Callable[[], datetime],
     ) -> None:
         self._renewals = renewals
         self._grants = grants
-        self._organisations = organisations
+        self._consents = consents
         self._notice = notice
         self._clock = clock
 
@@ -97,7 +108,7 @@ class KeepAlive:
         if not grant.usable:
             self._grants.end(grant, faults.SignInExpired)
             return
-        scopes = self._organisations.get(grant.tid).require_consent().mail_scopes
+        scopes = self._consents.scopes(grant)
         self._grants.renew(grant, scopes)
         if grant.ends is not None and self._clock() >= grant.ends - NOTICE and not grant.notified:
             self._tell(grant, self._grants.access_token(grant.tid, grant.oid, scopes))
@@ -109,7 +120,7 @@ class KeepAlive:
             # The message of an exception may quote anything.
             log.error("a renewal in tenant %s: %s", grant.tid, type(error).__name__)
         if isinstance(error, faults.ConsentWithdrawn):
-            self._organisations.withdraw(grant.tid)
+            self._consents.withdraw(grant.tid)
         self._grants.postpone(grant)
 
     def _tell(self, grant: Grant, token: str) -> None:

@@ -6,7 +6,7 @@ Every step may stop anywhere and be run again, also by two at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
@@ -43,11 +43,11 @@ class KeyUpkeep:
 
     Args:
         data_keys: the keys.
-        grants: what lies under them for longer than :data:`RESTS`.
+        grants: what lies under them for longer than :data:`RESTS`: of people, and of printers' mailboxes.
         clock: the time now.
     """
 
-    def __init__(self, data_keys: DataKeys, grants: Grants, clock: Callable[[], datetime]) -> None:
+    def __init__(self, data_keys: DataKeys, grants: Sequence[Grants], clock: Callable[[], datetime]) -> None:
         self._data_keys = data_keys
         self._grants = grants
         self._clock = clock
@@ -80,7 +80,7 @@ class KeyUpkeep:
         """
         rotated = self._data_keys.rotate(tid)
         if rotated and now:
-            self._grants.reseal(tid)
+            self._reseal(tid)
         return rotated
 
     def rewrap(self, tid: str) -> int:
@@ -115,11 +115,15 @@ class KeyUpkeep:
         self._data_keys.rewrap(tid)
         unneeded = self._rested(versions)
         if unneeded:
-            self._grants.reseal(tid)
-            used = self._grants.key_ids(tid)
+            self._reseal(tid)
+            used = {found for grants in self._grants for found in grants.key_ids(tid)}
             for found in unneeded:
                 if found.id not in used and self._data_keys.destroy(found):
                     log.info("a retired data key of tenant %s was destroyed", tid)
+
+    def _reseal(self, tid: str) -> None:
+        for grants in self._grants:
+            grants.reseal(tid)
 
     def _rested(self, versions: list[DataKey]) -> list[DataKey]:
         """Return the retired keys that have rested. A key retires when its successor is made."""

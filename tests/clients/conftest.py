@@ -2,12 +2,16 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local import app as local_app
+from tests.clients.proxy import Proxy, failing
 from tests.clients.wire import TICKET, DeviceApi, served
+from tests.conftest import Clock, Microsoft, World
 from to_my_email import Client
 
 ENROLMENT = {"model": "Virtual 1", "serial": "V0001", "name": "Second floor"}
@@ -83,3 +87,18 @@ def pdf() -> Callable[[int], bytes]:
         return head + bytes(range(251)) * ((size - len(head)) // 251 + 1)
 
     return lambda size: make(size)[:size]
+
+
+@pytest.fixture
+def bad_wire(rooms: Any, clock: Clock, microsoft: Microsoft, tls: Any, tmp_path: Path) -> Iterator[tuple[World, Proxy]]:
+    """The world, its public address being that of a proxy that fails."""
+    public = rooms.settings.public_url
+    with ExitStack() as closing, failing("http://127.0.0.1:9", int(public.rpartition(":")[2])) as proxy:
+        with failing("http://127.0.0.1:9") as free:
+            port = free.port
+        closing.enter_context(local_app.running(rooms, port=port, queue=False))
+        proxy.upstream = ("127.0.0.1", port)
+        yield (
+            World(rooms, clock, public, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing),
+            proxy,
+        )

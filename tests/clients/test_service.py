@@ -1,16 +1,13 @@
 """The device client against the real service: the whole of a device's life, over HTTP and a bad wire."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local import app as local_app
 from tests.clients.conftest import ENROLMENT
-from tests.clients.proxy import Proxy, failing
-from tests.conftest import CONTOSO, Clock, Microsoft, World
+from tests.clients.proxy import Proxy
+from tests.conftest import CONTOSO, World
 from to_my_email import Client, DeviceRefused, Invitation, NotAvailable, Refused, User
 
 ADELE = User("adele", "adele.vance@contoso.example", "Adele Vance")
@@ -136,21 +133,6 @@ def test_large_scan_goes_on_after_a_power_cut(world: World, tmp_path: Path) -> N
     ((attachment,),) = (message["attachments"] for message in world.mailbox())
     assert attachment["size"] == len(document)
     assert again.waiting() == []
-
-
-@pytest.fixture
-def bad_wire(rooms: Any, clock: Clock, microsoft: Microsoft, tls: Any, tmp_path: Path) -> Iterator[tuple[World, Proxy]]:
-    """The world, its public address being that of a proxy that fails."""
-    public = rooms.settings.public_url
-    with ExitStack() as closing, failing("http://127.0.0.1:9", int(public.rpartition(":")[2])) as proxy:
-        with failing("http://127.0.0.1:9") as free:
-            port = free.port
-        closing.enter_context(local_app.running(rooms, port=port, queue=False))
-        proxy.upstream = ("127.0.0.1", port)
-        yield (
-            World(rooms, clock, public, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing),
-            proxy,
-        )
 
 
 def test_no_lost_answer_makes_a_second_of_anything(bad_wire: tuple[World, Proxy], tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ class DeviceApi:
         self.users: dict[str, dict[str, Any]] = {}
         self.approvals: dict[str, dict[str, Any]] = {}
         self.scans: dict[str, dict[str, Any]] = {}
+        self.manifests: dict[str, dict[str, Any]] = {}
         self.documents: dict[str, bytes] = {}
         self.ticks = 0
         self.comes = ""
@@ -225,6 +226,7 @@ class DeviceApi:
         assert manifest["document"]["size"] == len(document)
         scan_id = manifest["id"]
         self.documents[scan_id] = document
+        assert self.manifests.setdefault(scan_id, manifest) == manifest
         self.scans.setdefault(scan_id, self.new_scan(manifest))
         return JSONResponse(self.scans[scan_id], 202)
 

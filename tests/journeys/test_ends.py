@@ -263,7 +263,7 @@ def test_a_claims_challenge_that_needs_the_person_is_asked_of_him(office: Office
     office.world.clock.advance(hours=-2)  # the access token is good, so it is the challenge that leads to Entra
     office.switch("token", "oauth", number=50076, claims=told)
     job = office.scan()
-    assert (job.state, job.code, job.reason, job.who) == ("failed", 370, "interaction_required", "user")
+    assert (job.state, job.code, job.reason, job.who) == ("held", 370, "interaction_required", "user")
     assert office.user().reason == "interaction_required"
     office.sign_in()
     [authorize] = office.asked("authorize")

@@ -364,5 +364,5 @@ def test_what_has_ended_says_why(world: Any, printer: Any) -> None:
     world.deliver()
     person = open_page(world)
     assert faults.SignInRevoked.title in person.page.text
-    assert "Not sent (370)" in person.page.text
+    assert "Kept until you sign in (370)" in person.page.text
     assert "Ends" not in person.page.text

@@ -189,7 +189,7 @@ CODES = [
     (429, ("ApplicationThrottled", "MailboxConcurrency"), faults.Throttled),
     (400, ("BadRequest", "ErrorQuotaExceeded"), faults.MailboxFull),
     (403, ("accessDenied", "x", "y", "ErrorSendAsDenied"), faults.SendDenied),
-    (400, ("ErrorInvalidRecipients",), faults.Unexpected),
+    (400, ("ErrorInvalidRecipients",), faults.RecipientRefused),
     (404, ("ErrorItemNotFound",), faults.Unexpected),
     (418, (), faults.Unexpected),
 ]

@@ -29,7 +29,7 @@ ROWS = [
     (500, "ErrorInternalServerError", faults.MicrosoftUnavailable, Who.NETWORK, 360),
     (503, "ErrorMailboxStoreUnavailable", faults.MicrosoftUnavailable, Who.NETWORK, 360),
     (504, "ErrorTimeoutExpired", faults.MicrosoftUnavailable, Who.NETWORK, 360),
-    (400, "ErrorInvalidRecipients", faults.Unexpected, Who.OPERATOR, 360),
+    (400, "ErrorInvalidRecipients", faults.RecipientRefused, Who.USER, None),
     (400, "ErrorInvalidRequest", faults.Unexpected, Who.OPERATOR, 360),
     (400, "UnableToDeserializePostBody", faults.Unexpected, Who.OPERATOR, 360),
 ]

@@ -113,6 +113,7 @@ class Office:
             "notices": self.rooms.failure_notices,
             "clock": self.clock,
             "below": self.below,
+            "outgoings": self.rooms.outgoings,
         }
         return Delivery(**{**given, **rooms})
 

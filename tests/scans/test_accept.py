@@ -88,7 +88,7 @@ REFUSED: list[tuple[dict[str, Any], bytes, type[faults.Fault]]] = [
     ({}, DOCUMENT[:-1], faults.DocumentMismatch),
     ({}, b"", faults.DocumentMismatch),
     ({"type": "image/png"}, DOCUMENT, faults.UnsupportedType),
-    ({"kind": "fax"}, DOCUMENT, faults.KindNotAvailable),
+    ({"kind": "fax"}, DOCUMENT, faults.MailboxNotSignedIn),
     ({"user": "ben"}, DOCUMENT, faults.SignInRequired),
     ({"size": LARGEST_DOCUMENT + 1}, DOCUMENT, faults.TooLarge),
     ({"size": 10**30}, DOCUMENT, faults.TooLarge),

@@ -39,6 +39,14 @@ def test_it_says_which_scan_why_and_what_to_do(office: Any) -> None:
     assert office.listed("notice") == []
 
 
+def test_no_gap_is_left_in_a_text(office: Any) -> None:
+    """What only the fault knew (how large a scan may be) is left out with its sentence."""
+    failed(office, faults.TooLarge)
+    tell(office)
+    told = describe(faults.TooLarge(limit=1), "en")
+    assert f"{told.title}. {told.remedy}" in office.mails()[0].body
+
+
 def test_it_is_told_once(office: Any) -> None:
     """However often the timer comes by, and twice at once."""
     failed(office)

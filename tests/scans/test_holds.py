@@ -295,3 +295,22 @@ def test_an_entry_that_came_to_nothing_is_tidied_up(office: Any) -> None:
     office.clock.advance(seconds=timedelta(days=31).total_seconds())
     office.rooms.retention.expire()
     assert office.listed("hold") == []
+
+
+def test_a_sign_in_that_looks_good_and_is_not_makes_no_circle(office: Any) -> None:
+    """R48: tokens that do not open are tried twice, then in growing pauses; a new sign-in sends the scan."""
+    job = office.accept()
+    table = office.rooms.storage.table("grants")
+    table.change(CONTOSO, job.oid, lambda row: {"sealed": row["sealed"][:-1] + bytes([row["sealed"][-1] ^ 1])})
+    for _ in range(5):
+        found = office.deliver(job)
+    assert (found.state, found.reason, found.attempts) == ("held", "sign_in_required", 2)
+    for _ in range(100):
+        office.clock.advance(minutes=5)
+        office.rooms.sweep.run()
+        found = office.deliver(job)
+    assert (found.state, found.reason) == ("held", "sign_in_required")
+    assert 3 <= found.attempts <= 20
+    again(office)
+    assert office.deliver(job).state == "sent"
+    assert len(office.mails()) == 1

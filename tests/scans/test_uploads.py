@@ -199,7 +199,7 @@ def test_no_bytes_break_the_look_at_the_ends(head: bytes, tail: bytes, size: int
 
 
 REFUSED: list[tuple[dict[str, Any], type[faults.Fault]]] = [
-    ({"kind": "fax"}, faults.KindNotAvailable),
+    ({"kind": "fax"}, faults.MailboxNotSignedIn),
     ({"size": LARGEST_DOCUMENT + 1}, faults.TooLarge),
     ({"size": 10**30}, faults.TooLarge),
     ({"user": "ben"}, faults.SignInRequired),

@@ -12,6 +12,7 @@ from typing import Any
 
 from shared import faults
 from shared.mail.graph.client import REQUEST_LIMIT
+from shared.mail.headers import is_address
 from shared.mail.message import Message
 from shared.mail.transport import Document, Sender
 
@@ -24,11 +25,14 @@ _PIECE = 3 * 64 * 1024
 
 
 def message_fields(message: Message, sender: Sender) -> dict[str, Any]:
-    """Return Graph's message resource, without any attachment: from the mailbox to itself."""
+    """Return Graph's message resource, without any attachment: to whom the message says, or to the mailbox itself."""
+    recipients = message.recipients or (sender.address,)
+    if message.recipients and not all(is_address(each) for each in recipients):
+        raise faults.Unexpected("recipient cannot be written into a mail")
     return {
         "subject": message.subject,
         "body": {"contentType": "Text", "content": message.text},
-        "toRecipients": [{"emailAddress": {"address": sender.address}}],
+        "toRecipients": [{"emailAddress": {"address": each}} for each in recipients],
         "internetMessageHeaders": [{"name": "x-to-my-email-job", "value": message.job}],
     }
 

@@ -31,6 +31,7 @@ _BY_CODE: dict[str, type[faults.Fault]] = {
     "MailboxNotSupportedForRESTAPI": faults.NoMailbox,
     "ErrorSendAsDenied": faults.SendDenied,
     "ErrorAccessDenied": faults.SendDenied,
+    "ErrorInvalidRecipients": faults.RecipientRefused,
     "ErrorQuotaExceeded": faults.MailboxFull,
     "ErrorMessageSizeExceeded": faults.TooLarge,
     "ErrorMessageTooBig": faults.TooLarge,

@@ -1,0 +1,95 @@
+"""What the console calls its places, the policy's fields and what administrators do."""
+
+from __future__ import annotations
+
+from shared.faults import N_
+
+PLACES = (
+    (N_("Overview"), "/console"),
+    (N_("Consent"), "/console/consent"),
+    (N_("Printers"), "/console/printers"),
+    (N_("People"), "/console/people"),
+    (N_("Scans"), "/console/jobs"),
+    (N_("Policy"), "/console/policy"),
+    (N_("Audit"), "/console/audit"),
+)
+"""Label and path of every place, in the order in which they are shown."""
+
+POLICY = {
+    "hold_hours": (
+        N_("Hours that a scan is kept"),
+        N_("So long a scan waits for its person to sign in. With 0 it is refused instead."),
+    ),
+    "unknown_outcome": (
+        N_("A scan that was perhaps sent"),
+        N_("What becomes of it where the mailbox cannot be asked. Sent again, it may arrive twice."),
+    ),
+    "largest_document": (
+        N_("Largest document, in bytes"),
+        N_("Counts with the two larger permissions, and is what your Exchange takes: 25,000,000 by default."),
+    ),
+    "failure_notices": (
+        N_("Mail about scans that failed"),
+        N_("Whether a person gets a mail from himself when a scan of his cannot be sent."),
+    ),
+    "subject": (
+        N_("Subject of the mail"),
+        N_("You may use {title}, {printer}, {location} and {date}. Empty: the scan's title, or the printer's name."),
+    ),
+    "text": (
+        N_("Text of the mail"),
+        N_("With the same placeholders. Empty: our text, in the person's language."),
+    ),
+    "allowed_domains": (
+        N_("Domains that printers may write to"),
+        N_("One in a line. For mail of a printer's own; its own domain is always allowed."),
+    ),
+    "fax_address": (
+        N_("Address of the fax provider"),
+        N_("With {number} before the @, where the number goes. Empty: no fax."),
+    ),
+    "fax_country": (
+        N_("Country code for faxes"),
+        N_("A number that begins with 0 belongs to this country, such as +375. Empty: numbers begin with +."),
+    ),
+    "fax_cover": (
+        N_("Cover page of faxes"),
+        N_("The text that the fax provider prints on the first page. Empty: none."),
+    ),
+    "sign_in_days": (
+        N_("Days after which people sign in anew"),
+        N_("Counts from each person's next sign-in. Empty: a sign-in lives as long as Microsoft lets it."),
+    ),
+}
+"""Label and meaning of every field; a test holds this beside the policy."""
+
+CHOICES = {
+    "leave": N_("Leave it, and show it"),
+    "send_again": N_("Send it once more"),
+    "yes": N_("Yes"),
+    "no": N_("No"),
+    "": N_("Any"),
+    "none": N_("Without a code"),
+}
+
+_ACTS = {
+    "signed_in": N_("Signed in"),
+    "signed_in_anew": N_("Signed in once more"),
+    "consent_begun": N_("Began to change the consent"),
+    "ticket_made": N_("Made a ticket for printers"),
+    "printer_approved": N_("Approved a printer"),
+    "printer_revoked": N_("Revoked a printer"),
+    "group_ruled": N_("Changed the rules of a group"),
+    "person_erased": N_("Ended a sign-in and deleted the person's data"),
+    "job_retried": N_("Sent a scan again"),
+    "job_released": N_("Looked whether a held scan can go"),
+    "job_cancelled": N_("Cancelled a scan"),
+    "policy_changed": N_("Changed the policy"),
+    "audit_exported": N_("Exported the audit"),
+}
+ACTS = frozenset(_ACTS)
+
+
+def act_words(act: str) -> str:
+    """Return the message id for an act of the audit; an unknown one as it is."""
+    return _ACTS.get(act, act)

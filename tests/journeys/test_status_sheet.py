@@ -1,0 +1,92 @@
+"""The status sheet: one page, readable and extractable in every language, on the paper of the printer's region."""
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pypdfium2
+import pytest
+
+from functions.device_api.status_sheet import LONGEST_NAME, paper, pdf
+from shared import faults
+from shared.devices import Device
+from shared.mailboxes import Account, Owner, StatusOf
+from shared.mailboxes.accounts import Activity
+from shared.texts import LANGUAGES, describe
+from tests.journeys.test_mailboxes import sign_in
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+A4, LETTER = (595, 842), (612, 792)
+
+
+def read(made: bytes) -> tuple[int, tuple[int, int], str]:
+    """Number of pages, size of the first (points), and its text in one line."""
+    with pypdfium2.PdfDocument(io.BytesIO(made)) as document:
+        page = document[0]
+        text = page.get_textpage().get_text_range()
+        return len(document), tuple(round(side) for side in page.get_size()), " ".join(text.split())
+
+
+def test_the_printer_prints_what_its_status_is(world: Any) -> None:
+    """G6: service, account, delivered or not, last success and the code of what is wrong; as PDF and as JSON."""
+    printer = world.printer()
+    sign_in(world, printer.email_server, "contoso/ben")
+    pages, size, text = read(printer.status_sheet())
+    assert (pages, size) == (1, A4)
+    for word in ("Printer 2F", "Microsoft Exchange Online", "b•••@contoso.example", "not delivered", "370"):
+        assert word in text
+    assert "ben.okoye" not in text
+    facts = printer.status_facts()
+    assert facts["email_server"]["status"] == "signed_in"
+    assert facts["email_server"]["delivered"] is False
+    assert facts["fax_server"]["status"] == "not_signed_in"
+
+
+WORST = "Donaudampfschifffahrtsgesellschaftskapitänsmütze"
+
+
+def device(locale: str, name: str = "Друкарка Ў") -> Device:
+    """A printer."""
+    return Device("d", "t", "g", name, name, name, name, locale, "active", {})
+
+
+def every_fault(use: str) -> list[StatusOf]:
+    """A status with every fault that there is, at both places."""
+    account = Account(Owner("t", "g"), use, "exchange_online", "s", "b•••@contoso.example", "b@c", "x", "send", NOW)
+    return [
+        StatusOf(use, "blocked", True, account, leaf, Activity(NOW, NOW, leaf.reason), 25_000_000, NOW)
+        for leaf in faults.leaves()
+        if "{" not in leaf.detail + leaf.remedy
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_one_page_whatever_is_wrong(language: str) -> None:
+    """The longest words and the longest faults fit on one page, and the text can be taken out again."""
+    longest = max(every_fault("email"), key=lambda found: len("".join(vars(describe(found.fault, language)).values())))
+    servers = {"email-server": longest, "fax-server": longest}
+    named = device(language, " ".join([WORST] * 5)[:LONGEST_NAME])
+    pages, _, text = read(pdf(named, f"{WORST} GmbH", servers, language=language, now=NOW))
+    assert pages == 1
+    assert WORST in text
+    assert describe(longest.fault, language).title in text
+
+
+@pytest.mark.parametrize(
+    ("locale", "size"), [("en-US", LETTER), ("fr-CA", LETTER), ("en-GB", A4), ("be", A4), ("de_AT", A4), ("", A4)]
+)
+def test_the_paper_is_that_of_the_region(locale: str, size: tuple[int, int]) -> None:
+    """Letter where offices print on it, A4 everywhere else."""
+    [found, *_] = every_fault("email")
+    made = pdf(device(locale), "Contoso", {"email-server": found}, language="en", now=NOW)
+    assert read(made)[1] == size
+    assert paper(locale) == ("Letter" if size == LETTER else "A4")
+
+
+def test_belarusian_letters_are_drawn_and_others_are_not_guessed(caplog: pytest.LogCaptureFixture) -> None:
+    """Cyrillic comes out again; a letter that the font lacks becomes a question mark, and no log names it."""
+    [found, *_] = every_fault("email")
+    named = device("be", "Прынтар Ўладзіслава ё 漢\u202ex")
+    text = read(pdf(named, "Contoso", {"email-server": found}, language="be", now=NOW))[2]
+    assert "Прынтар Ўладзіслава ё ?x" in text
+    assert "漢" not in caplog.text
