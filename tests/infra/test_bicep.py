@@ -111,6 +111,41 @@ def test_the_settings_in_azure_are_those_the_app_reads(read: dict[str, File]) ->
     assert needed - {STORAGE_SETTING} <= given
 
 
+VALUES = {
+    "ENVIRONMENT": "production",
+    "CLIENT_ID": "clientId",
+    "MANAGED_IDENTITY_CLIENT_ID": "identityClientId",
+    "KEY_ENCRYPTION_KEY": "keyUri",
+    **{f"{name}__clientId": "identityClientId" for name in (STORAGE_SETTING, "AzureWebJobsStorage")},
+    **{
+        f"{name}__{kind}ServiceUri": f"https://${{{account}}}.{kind}.${{suffix}}"
+        for name, account in ((STORAGE_SETTING, "dataStorageName"), ("AzureWebJobsStorage", "hostStorageName"))
+        for kind in ("blob", "queue", "table")
+    },
+}
+"""What a setting is made from: the right name with somebody else's value would pass every other test."""
+
+
+@pytest.mark.parametrize("name", sorted(VALUES))
+def test_a_setting_gets_what_its_name_says(read: dict[str, File], name: str) -> None:
+    """G10: people's data lies in the account of its own, by the identity's id and not the app's, in production."""
+    assert config(read, "modules/site.bicep", "appSettings")["properties"][name] == VALUES[name]
+
+
+def test_what_the_site_is_given_is_what_its_parameters_say(read: dict[str, File]) -> None:
+    """The other half of the way: outputs of identity, vault and accounts are not crossed where the site is called."""
+    called = read["modules/service.bicep"].text.split("module site ")[1].split("\n}\n")[0]
+    for line in (
+        "identityClientId: identity.outputs.clientId",
+        "keyUri: vault.outputs.keyUri",
+        "serviceKeyUri: vault.outputs.serviceKeyUri",
+        "clientId: clientId",
+        "hostStorageName: hostStorage.outputs.name",
+        "dataStorageName: dataStorage.outputs.name",
+    ):
+        assert f"    {line}\n" in called
+
+
 def test_no_secret_stands_in_a_setting(read: dict[str, File]) -> None:
     """G11: the service keys are references to the vault, and storage is reached by identity alone."""
     given = config(read, "modules/site.bicep", "appSettings")["properties"]

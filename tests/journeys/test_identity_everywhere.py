@@ -96,7 +96,7 @@ def test_a_scan_of_each_kind_with_the_identity_alone(world: Any, account: str) -
 
 
 def test_without_its_roles_the_service_says_so_and_loses_nothing(world: Any, account: str) -> None:
-    """R15, R35: the identity is forbidden the key; the scan waits, is sent when it may again, and nobody signs in anew."""
+    """R15, R35: the identity is forbidden the key: the scan waits, is sent when it may again, nobody signs in anew."""
     world.consent()
     printer = world.printer()
     world.sign_in(printer)
