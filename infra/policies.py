@@ -1,4 +1,4 @@
-"""Holds our Bicep against checkov's policies: second half of ``make infra-check``.
+"""Holds our Bicep against checkov's policies: ``make infra-check ALL=1``.
 
 A policy that we do not follow is skipped where the resource stands, with the reason beside it. Found are a policy that
 is neither followed nor skipped, a file that checkov cannot read (it would pass in silence), and a skip that nothing
