@@ -20,7 +20,8 @@ TENANT ?= 11111111-1111-4111-8111-111111111111
 GROUP ?= office
 LOCATION ?= 2nd floor
 COUNT ?= 1
-WORKERS ?= 2
+# More than cores: a test waits for Azurite, browsers and sockets half of its time.
+WORKERS ?= 4
 
 .PHONY: help install test-install run test lint demo ticket texts pins clean package bench-cold infra-check
 
