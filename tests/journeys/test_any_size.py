@@ -65,7 +65,7 @@ def arrived(world: World) -> list[tuple[Any, Any]]:
     [
         ("send", [50_000, 2_900_000]),
         ("send-large", [50_000, 2_900_000, 3_100_000, 24 * MB]),
-        ("send-verified", [50_000, 2_900_000, 3_200_000, 24 * MB]),
+        ("send-verified", [50_000, 2_900_000, 3_100_000, 3_200_000, 24 * MB]),
     ],
 )
 def test_what_arrives_is_what_was_scanned(world: World, tmp_path: Path, wanted: str, sizes: list[int]) -> None:
