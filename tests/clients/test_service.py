@@ -8,7 +8,7 @@ import pytest
 from tests.clients.conftest import ENROLMENT
 from tests.clients.proxy import Proxy
 from tests.conftest import CONTOSO, World
-from to_my_email import Client, DeviceRefused, Invitation, NotAvailable, Refused, User
+from to_my_email import Client, DeviceRefused, Invitation, Refused, User
 
 ADELE = User("adele", "adele.vance@contoso.example", "Adele Vance")
 
@@ -93,12 +93,11 @@ def test_scan_that_is_cancelled_is_not_sent(world: World, tmp_path: Path) -> Non
         device.cancel("00000000-0000-4000-8000-000000000000")
 
 
-def test_call_that_the_service_does_not_offer_is_named(world: World) -> None:
-    """A service without a mail server for devices answers 404; the device hears that it is not offered."""
+def test_mail_server_of_the_device_is_asked_for(world: World) -> None:
+    """What a device asks of its mail server and fax server is answered: not signed in, in both."""
     device = enrolled(world)
-    for ask in (device.email_server.status, device.fax_server.start, device.api.status_facts):
-        with pytest.raises(NotAvailable):
-            ask()
+    for ask in (device.email_server.status, device.fax_server.status):
+        assert ask().status == "not_signed_in"
 
 
 def test_revoked_device_keeps_its_scan(world: World, tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_many_long_polls_hold_no_thread(world: Any) -> None:
     address = f"{world.url}/api/v1/scans/{scan.id}"
 
     def poll(number: int) -> str:
-        time.sleep(number / 40)  # a device does not ask sixty things in one instant: its requests are counted
+        time.sleep(number / 15)  # a device does not ask sixty things in one instant: its requests are counted
         answer = requests.get(
             address, params={"wait": "20", "since": scan.updated_at}, headers=headers, timeout=60
         ).json()
@@ -240,7 +240,7 @@ def test_many_long_polls_hold_no_thread(world: Any) -> None:
 
     with ThreadPoolExecutor(POLLS) as pool:
         polls = [pool.submit(poll, number) for number in range(POLLS)]
-        time.sleep(POLLS / 40 + 1.5)  # all of them are in
+        time.sleep(POLLS / 15 + 1.5)  # all of them are in
         assert requests.get(f"{world.url}/api/v1/device", headers=headers, timeout=10).status_code == 200
         assert sum(poll.done() for poll in polls) == 0
         world.deliver()
