@@ -78,11 +78,29 @@ for _server, _use in SERVERS.items():
     _routes(_server, _use, "Mail server" if _use == "email" else "Fax server")
 
 
+SHEET: dict[str, Any] = {
+    "application/pdf": {"schema": {"type": "string", "format": "binary"}},
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["device", "organisation", "made_at", "email_server", "fax_server"],
+            "properties": {
+                "device": {"type": "object", "additionalProperties": {"type": "string"}},
+                "organisation": {"type": "string"},
+                "made_at": {"type": "string", "format": "date-time"},
+                "email_server": {"$ref": "#/components/schemas/ServerStatus"},
+                "fax_server": {"$ref": "#/components/schemas/ServerStatus"},
+            },
+        }
+    },
+}
+
+
 @router.get(
     "/status-sheet",
     tags=["Mail server"],
     response_class=Response,
-    responses={200: {"content": {"application/pdf": {}, "application/json": {}}}},
+    responses={200: {"content": SHEET}},
 )
 def status_sheet(request: Request, rooms: Rooms, device: Caller) -> Response:
     """The status of both servers as one page to print (PDF), or the same as JSON, as ``Accept`` wishes."""
