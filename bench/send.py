@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from time import monotonic, sleep
+from time import monotonic, process_time, sleep
 from typing import Any
 
 import requests
@@ -89,12 +89,16 @@ class Bench:
         self.fill(scans, devices, size)
         goal = self.taken() + scans
         begun = monotonic()
+        spins: list[float] = []
         used = {name: cpu_of(pid) for name, pid in self.beside.items()}
         for process in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
         while self.taken() < goal:
             sleep(0.1)
+            c = process_time()
+            sum(i * i for i in range(20000))
+            spins.append(process_time() - c)
             if monotonic() - begun > 300:
                 raise TimeoutError("the scans were not delivered")
         spent = monotonic() - begun
@@ -102,7 +106,13 @@ class Bench:
             process.stdin.write("stop\n")
             process.stdin.flush()
         told = [json.loads(process.stdout.readline()) for process in processes]
-        print({name: round((cpu_of(pid) - used[name]) / scans * 1000, 1) for name, pid in self.beside.items()}, file=sys.stderr)
+        print(
+            {name: round((cpu_of(pid) - used[name]) / scans * 1000, 1) for name, pid in self.beside.items()},
+            "spin",
+            round(sum(spins) / len(spins) * 1000, 2),
+            round(min(spins) * 1000, 2),
+            file=sys.stderr,
+        )
         seconds = sorted(each for one in told for each in one["seconds"])
         return {
             "rate": scans / spent,
@@ -183,10 +193,11 @@ def main() -> None:
         print(f"| upstream, devices, who | {head}")
         bench = Bench(staff, urls[0])
         import subprocess as sp
+
         node = sp.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True).stdout.split()
         for pid in node:
             cmd = Path(f"/proc/{pid}/cmdline").read_text()
-            print(pid, cmd[:200].replace(chr(0)," "), file=sys.stderr)
+            print(pid, cmd[:200].replace(chr(0), " "), file=sys.stderr)
             bench.beside["azurite" if "azurite" in cmd else "upstream"] = int(pid)
         bench.beside["parent"] = os.getpid()
         bench.hire(8 if asked.quick else 32)
