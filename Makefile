@@ -58,7 +58,7 @@ texts: $(VENV)/installed ## collect the texts of the source into every language'
 package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill of materials; TWICE=1 proves that two builds are equal
 	@$(IN)/python -m infra.package $(if $(TWICE),--twice)
 
-bench: test-install package .run/bench/installed ## everything measured beside its floors, into docs/performance.md; QUICK=1, PARTS="deliver smtp"
+bench: test-install $(if $(filter-out cold,$(PARTS)),,package) .run/bench/installed ## everything measured beside its floors, into docs/performance.md; QUICK=1, PARTS="deliver smtp"
 	@PYTHONPATH=clients/python/src $(IN)/python -m bench $(if $(QUICK),--quick) $(PARTS)
 
 bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5

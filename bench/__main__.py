@@ -21,7 +21,14 @@ from bench.figures import Table, kept, markdown
 HOUSE = Path(__file__).resolve().parent.parent
 STATE = HOUSE / ".run" / "bench"
 DOCUMENT = HOUSE / "docs" / "performance.md"
-PLOTS = ("performance-deliver", "performance-memory", "performance-renewals")
+PLOTS = {
+    "deliver": {
+        "performance-deliver": "Deliveries a second, by devices",
+        "performance-memory": "Memory and CPU, by the size of a document",
+    },
+    "renewals": {"performance-renewals": "A run of the keep-alive, by what is stored"},
+}
+"""What :mod:`bench.plots` draws for a part."""
 PARTS = {
     "deliver": ("bench.send", 1800),
     "accept": ("bench.accept", 900),
@@ -63,6 +70,7 @@ def written(document: str, part: str, tables: list[Table]) -> str:
     if not found or not also:
         raise ValueError(f"{part} has no marks")
     text = "\n\n".join("\n".join(markdown(table)) for table in tables)
+    text += "".join(f"\n\n![{title}]({name}.svg)" for name, title in PLOTS.get(part, {}).items())
     return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 

@@ -10,20 +10,20 @@ from bench.figures import Table, kept
 mpl.use("svg")
 mpl.rcParams.update({"svg.hashsalt": "bench", "font.size": 9, "figure.figsize": (7, 2.8)})
 
-from matplotlib import pyplot  # noqa: E402  (after what it draws with is chosen)
+from matplotlib import pyplot as plt  # noqa: E402  (after what it draws with is chosen)
 
 
 def save(name: str, folder: Path) -> None:
     """Write a figure down; the same figures give the same file."""
-    pyplot.tight_layout()
-    pyplot.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-    pyplot.close()
+    plt.tight_layout()
+    plt.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+    plt.close()
 
 
 def deliver(table: Table, folder: Path) -> None:
     """Rates by devices, one picture for each delay."""
     delays = list(dict.fromkeys(table.column("upstream ms")))
-    _, places = pyplot.subplots(1, len(delays), squeeze=False)
+    _, places = plt.subplots(1, len(delays), squeeze=False)
     for place, delay in zip(places[0], delays, strict=True):
         for who in dict.fromkeys(table.column("who")):
             rows = [row for row in table.rows if row[0] == delay and row[2] == who]
@@ -38,7 +38,7 @@ def deliver(table: Table, folder: Path) -> None:
 
 def memory(table: Table, folder: Path) -> None:
     """Peak memory and CPU by size."""
-    _, places = pyplot.subplots(1, 2)
+    _, places = plt.subplots(1, 2)
     for place, title in zip(places, ("peak MiB", "CPU ms each"), strict=True):
         for who in dict.fromkeys(table.column("who")):
             rows = [row for row in table.rows if row[1] == who]
@@ -53,7 +53,7 @@ def memory(table: Table, folder: Path) -> None:
 
 def renewals(table: Table, folder: Path) -> None:
     """Requests and time of a run by what is stored."""
-    _, places = pyplot.subplots(1, 2)
+    _, places = plt.subplots(1, 2)
     stored = [f"{each:,}" for each in table.column("stored")]
     for place, title in zip(places, ("requests to storage", "seconds"), strict=True):
         place.plot(stored, table.column(title), marker="o")
