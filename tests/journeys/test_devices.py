@@ -23,7 +23,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 NAME = re.compile(r"<([a-z0-9_]+)>")
-DOCUMENT = "%PDF-1.7 a scan of the device makers' page"
+DOCUMENT = "%PDF-1.7 a scan of the device makers' page %%EOF"
 
 
 class Walk:
