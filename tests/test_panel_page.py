@@ -139,6 +139,15 @@ def test_drawn_calls_are_those_of_the_api() -> None:
     assert drawn <= calls
 
 
+def test_drawings_can_be_drawn() -> None:
+    """Each begins with its kind; in none a semicolon ends a line for the renderer that goes on for the reader."""
+    drawings = re.findall(r"```mermaid\n(.*?)```", FLOWS.read_text("utf-8"), re.DOTALL)
+    assert len(drawings) == FLOWS.read_text("utf-8").count("```mermaid")
+    for drawing in drawings:
+        assert drawing.startswith(("sequenceDiagram\n", "stateDiagram-v2\n"))
+        assert ";" not in drawing
+
+
 if __name__ == "__main__":
     written, found = [], False
     for line in PANEL.read_text("utf-8").splitlines():
