@@ -61,12 +61,6 @@ ROLE_IDS = {
 """Microsoft, "Azure built-in roles"."""
 
 
-@pytest.fixture(scope="module")
-def read() -> dict[str, File]:
-    """Every file, by its name."""
-    return {file.name: file for file in files()}
-
-
 def config(read: dict[str, File], file: str, symbol: str) -> dict[str, Any]:
     """What stands between a resource's braces."""
     [found] = [resource for resource in read[file].resources if resource.symbol == symbol]
@@ -238,71 +232,6 @@ def test_the_delivery_door_that_is_kept_warm_exists(read: dict[str, File]) -> No
     registered = (HOUSE / "function_app.py").read_text("utf-8")
     assert names
     assert all(f"def {name}(message: func.QueueMessage)" in registered for name in names)
-
-
-# ---- alerts
-
-PHRASES = {
-    "poisoned": "poisoned the queue in state",
-    "own-credential-refused": "nothing is renewed",
-    "keys-do-not-open": "a data key could not be unwrapped",
-    "sends-fail": "job %s of device %s, attempt %d: %s",
-    "outcome-unknown": "job %s of device %s, attempt %d: %s",
-    "throttled": "a renewal in tenant %s: %s",
-    "renewals-behind": "renewals fill their run",
-    "misconfigured": "settings: %s",
-    "unexpected": "answered %d %s",
-    "renewals-stand-still": "def renew(",
-}
-"""Alert: what its query lives on, as it stands in the source."""
-
-
-def test_every_alert_looks_for_a_line_that_is_written(read: dict[str, File]) -> None:
-    """A reworded log line breaks this test and not, in silence, the alert."""
-    source = "".join(
-        path.read_text("utf-8") for folder in ("shared", "functions") for path in (HOUSE / folder).rglob("*.py")
-    ) + (HOUSE / "function_app.py").read_text("utf-8")
-    rules = {rule["name"]: rule for rule in read["modules/alerts.bicep"].variables["rules"]}
-    assert set(rules) == set(PHRASES)
-    for name, phrase in PHRASES.items():
-        assert phrase in source, name
-    from shared.faults import BY_REASON
-
-    reasons = ("service_credential_refused", "service_misconfigured", "outcome_unknown", "throttled", "unexpected")
-    text = read["modules/alerts.bicep"].text
-    assert all(reason in BY_REASON and reason in text for reason in reasons)
-
-
-def test_every_alert_has_its_place_in_the_runbook(read: dict[str, File]) -> None:
-    """Whoever is woken finds what to do under the alert's own name."""
-    told = set(re.findall(r"^### `([\w-]+)`$", (HOUSE / "docs" / "operations.md").read_text("utf-8"), re.MULTILINE))
-    assert {rule["name"] for rule in read["modules/alerts.bicep"].variables["rules"]} == told
-
-
-@pytest.mark.parametrize("name", ["poisoned", "keys-do-not-open", "renewals-behind"])
-def test_a_simple_query_finds_its_line(read: dict[str, File], name: str) -> None:
-    """What the query says ``has`` of is in the line."""
-    [rule] = [rule for rule in read["modules/alerts.bicep"].variables["rules"] if rule["name"] == name]
-    assert f'"{PHRASES[name]}"' in rule["query"]
-
-
-@pytest.mark.parametrize(
-    ("name", "line", "hit"),
-    [
-        ("sends-fail", "job {0} of device {0}, attempt 2: mailbox_full: note", True),
-        ("sends-fail", "job {0} of device {0}: the lease was lost", False),
-        ("outcome-unknown", "job {0} of device {0}, attempt 1: outcome_unknown: 502", True),
-        ("throttled", "a renewal in tenant {0}: throttled: login service, status 429", True),
-        ("throttled", "job {0} of device {0}, attempt 1: sent", False),
-        ("unexpected", "5f6a answered 500 unexpected: KeyError", True),
-    ],
-)
-def test_a_query_with_a_pattern_matches_the_line(read: dict[str, File], name: str, line: str, hit: bool) -> None:
-    """RE2, which Kusto uses, and Python agree on these patterns."""
-    [rule] = [rule for rule in read["modules/alerts.bicep"].variables["rules"] if rule["name"] == name]
-    patterns = re.findall(r'matches regex "([^"]+)"', rule["query"])
-    written = line.format("11111111-1111-4111-8111-111111111111")
-    assert any(re.search(pattern, written) for pattern in patterns) is hit
 
 
 # ---- sizes
