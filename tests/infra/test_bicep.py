@@ -15,25 +15,8 @@ from shared import storage
 from shared.scans.claims import GIVEN_UP_AFTER
 from shared.scans.holds import LONGEST_LIFE
 from shared.scans.retention import ORPHAN_AFTER
-from tests.test_settings import all_settings, sections
 
 HOUSE = HERE.parent
-SET_BY_DEFAULT = {
-    "AUTHORITY_URL": "Azure's public cloud, which the templates are for",
-    "GRAPH_URL": "the same",
-    "SMTP_HOST": "the same",
-    "OUTLOOK_SMTP_HOST": "the same",
-    "CLIENT_CERTIFICATE_FILE": "the managed identity proves the app",
-    "VAULT_KEY_FILE": "production refuses it",
-    STORAGE_SETTING: "a connection string holds the account's key; the settings below its name stand for it",
-}
-"""Settings that the templates leave out, and why."""
-PLATFORM = {
-    "APPLICATIONINSIGHTS_CONNECTION_STRING",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
-    "PYTHON_THREADPOOL_THREAD_COUNT",
-}
-CONNECTION = {"blobServiceUri", "queueServiceUri", "tableServiceUri", "credential", "clientId"}
 ROLES = {
     "hostBlobs": ("storageBlobDataOwner", "hostStorage"),
     "hostTables": ("storageTableDataContributor", "hostStorage"),
@@ -92,17 +75,6 @@ def test_a_mistake_is_found(tmp_path: Path, file: str, right: str, wrong: str, f
     assert right in text
     (root / file).write_text(text.replace(right, wrong), encoding="utf-8")
     assert any(found in problem for problem in problems(files(root)))
-
-
-def test_the_settings_in_azure_are_those_the_app_reads(read: dict[str, File]) -> None:
-    """No setting is forgotten, none is spelled wrongly, and none is set that nobody reads."""
-    given = set(config(read, "modules/site.bicep", "appSettings")["properties"])
-    of_the_host = {f"{name}__{part}" for name in (STORAGE_SETTING, "AzureWebJobsStorage") for part in CONNECTION}
-    assert given - set(all_settings()) == (of_the_host | PLATFORM) - set(all_settings())
-    assert of_the_host <= given
-    assert set(all_settings()) - given <= set(SET_BY_DEFAULT)
-    needed = {name for name, section in sections().items() if section.strip().endswith("Needed.")}
-    assert needed - {STORAGE_SETTING} <= given
 
 
 VALUES = {
