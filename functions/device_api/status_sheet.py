@@ -14,6 +14,7 @@ from shared import faults
 from shared.devices import Device
 from shared.mail.message import clean
 from shared.mailboxes import StatusOf
+from shared.pages.server_states import server_words
 from shared.texts import describe, moment, say, size
 
 if TYPE_CHECKING:
@@ -180,14 +181,7 @@ def _page(paper_size: str, now: datetime) -> FPDF:
 
 
 def _headline(found: StatusOf, language: str) -> str:
-    if found.status == "signed_in" and not found.delivered:
-        return say("Signed in, but not delivered: press OK at the printer", language)
-    return {
-        "signed_in": say("Signed in", language),
-        "not_signed_in": say("Not signed in", language),
-        "expired": say("Expired", language),
-        "blocked": say("Blocked", language),
-    }[found.status]
+    return say(server_words(found.status, delivered=found.delivered), language)
 
 
 def _facts(found: StatusOf, language: str) -> list[Line]:

@@ -80,8 +80,9 @@ def main(wanted: Wanted) -> dict[str, Any]:
 def mailbox(public_url: str) -> dict[str, Any]:
     """Return the registration of printers' own mailboxes: a public client, for the device code flow and the link.
 
-    ``public_url`` is the service's origin; empty while it is not known. It is a registration of its own because anybody can start a device code with a public client: on the main one a
-    stranger's code would ride on the consent that an organisation gave (architecture.md, "Identity rules").
+    ``public_url`` is the service's origin; empty while it is not known. It is a registration of its own because anybody
+    can start a device code with a public client: on the main one a stranger's code would ride on the consent that an
+    organisation gave (architecture.md, "Identity rules").
     """
     return {
         "displayName": "To My Email: printer mailboxes",

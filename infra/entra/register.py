@@ -1,8 +1,9 @@
 """Makes both app registrations what they must be; running it again changes nothing.
 
 ``python -m infra.entra.register main [--client-id ID] [--public-url URL --identity PRINCIPAL] [--multi-tenant]`` and
-``python -m infra.entra.register mailbox [--client-id ID] [--public-url URL]`` print the client id. Without ``--client-id`` a registration
-is made; with it, the one that is there is put right. It grants no consent: an administrator does that in the service.
+``python -m infra.entra.register mailbox [--client-id ID] [--public-url URL]`` print the client id. Without
+``--client-id`` a registration is made; with it, the one that is there is put right. It grants no consent: an
+administrator does that in the service.
 """
 
 from __future__ import annotations
