@@ -48,7 +48,7 @@ function byLink(now, invite) {
     { why: `${now.code ? `${now.code}: ` : ""}${why}`, as: "", account: "", caption: texts.scan_code, or: texts.or_open_link, address: now.link, userCode: "" },
     now.link, now.qr_svg,
   );
-  document.querySelector(".left").remove();
+  document.querySelector(".left").style.visibility = "hidden"; // how long the link is good for is not told
   say(now.message);
   return here;
 }

@@ -24,7 +24,7 @@ function stands(path, now, panel, back) {
       ["server_account", now.account_hint],
       ["server_delivered", now.account_hint && texts[now.delivered ? "yes" : "no"]],
       ["server_sent", when(now.last_success_at) || texts.never],
-      ["server_error", now.last_error_at && [when(now.last_error_at), now.last_error_code, now.last_error_message].filter(Boolean).join(" · ")],
+      ["server_error", now.last_error_at && [when(now.last_error_at), now.last_error_code, short(now.last_error_message)].filter(Boolean).join(" · ")],
       ["who_acts", now.who && texts[`who_${now.who}`]],
     ]),
     buttons: undelivered
@@ -38,6 +38,9 @@ function stands(path, now, panel, back) {
   icon(screen, symbol);
   say([state, now.code, now.message].filter(Boolean).join(". "));
 }
+
+/** The title of a message; the sheet has it whole. */
+const short = (message = "") => message.split(". ")[0];
 
 /** OK: the printer takes the settings, and says so to the service. */
 function deliver(path, now, panel, back) {
