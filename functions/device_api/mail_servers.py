@@ -115,7 +115,13 @@ def status_sheet(request: Request, rooms: Rooms, device: Caller) -> Response:
     headers = {"Content-Language": language, "Cache-Control": "no-store", "Vary": "Accept, Accept-Language"}
     if "application/json" in request.headers.get("accept", ""):
         body: dict[str, Any] = {
-            "device": {"id": device.id, "name": device.name, "model": device.model, "serial": device.serial},
+            "device": {
+                "id": device.id,
+                "name": device.name,
+                "location": device.location,
+                "model": device.model,
+                "serial": device.serial,
+            },
             "organisation": organisation,
             "made_at": rooms.clock().isoformat(),
         }

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LETTER = frozenset({"US", "CA", "MX", "PH", "CL", "CO", "CR", "GT", "PA", "PR", "SV", "VE", "DO", "NI"})
 """Regions in which offices print on Letter (Unicode CLDR, paper sizes)."""
 LONGEST_NAME = 120
+LONGEST_VALUE = 1000
+"""Characters. Ours have at most about 400: what is cut is somebody else's."""
 _SCALES = (1.0, 0.92, 0.85, 0.78, 0.7, 0.62)
 _MARGIN, _LABEL = 18.0, 52.0
 """Millimetres: the page's margin, and the width of the labels."""
@@ -136,7 +138,7 @@ class _Sheet:
             self._text(_MARGIN, label, 10, colour=_FAINT, width=_LABEL - 3)
             below = page.get_y()
             page.set_y(top)
-            self._text(_MARGIN + _LABEL, clean(value, LONGEST_NAME * 2), 10)
+            self._text(_MARGIN + _LABEL, clean(value, LONGEST_VALUE), 10)
             page.set_y(max(below, page.get_y()))
             self._gap(0.7)
 
