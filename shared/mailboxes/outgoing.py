@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.devices import Device, Devices
     from shared.mail import Transport, Transports
     from shared.organisations import Organisations
-    from shared.vault import Grants
+    from shared.vault import Grant, Grants
 
 KINDS = (EMAIL, FAX)
 _MEANT: Mapping[type[faults.Fault], type[faults.Fault]] = {
@@ -76,6 +76,9 @@ class Outgoings:
             MailboxNotSignedIn, MailboxNotDelivered: not yet; or
             Fault: why no more.
         """
+        return self._required(device, kind)[0]
+
+    def _required(self, device: Device, kind: str) -> tuple[Account, Grant]:
         account = self._accounts.of(device, kind)
         grant = self._grants.get(account.owner.tid, account.sign_in) if account else None
         if account is None or grant is None:
@@ -84,7 +87,7 @@ class Outgoings:
             raise self.meant(faults.BY_REASON[grant.ended]("ended earlier"))
         if not self._accounts.delivered(device, account):
             raise faults.MailboxNotDelivered
-        return account
+        return account, grant
 
     def largest(self, account: Account) -> int:
         """Return the size in bytes up to which a document can be sent from an account."""
@@ -97,8 +100,8 @@ class Outgoings:
         Raises:
             Fault: why it does not.
         """
-        account = self.require(device, kind)
-        policy = self._organisations.recent(device.tid).policy
+        account, grant = self._required(device, kind)
+        policy = self._organisations.recent(device.tid).policy.for_mailbox(grant.largest_taken)
         wanted: tuple[str, ...]
         if kind == FAX:
             wanted = (fax_address(fax_number, policy),)
