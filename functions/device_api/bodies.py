@@ -262,19 +262,23 @@ class ServerState(BaseModel):
 
 
 class MailboxSignInStarted(BaseModel):
-    """What the panel shows; times in seconds. The code is Microsoft's, and so is the address."""
+    """What the panel shows; times in seconds. The code is Microsoft's, and so is the address.
+
+    ``qr_svg`` holds the address alone: Microsoft lets nobody put the code into it.
+    """
 
     id: str
     status: Literal["pending"] = "pending"
     user_code: str
     verification_uri: str
+    qr_svg: str
     expires_in: int
     interval: int
     message: str
 
 
 class MailboxSignInState(BaseModel):
-    """How far it has come. Where a policy blocks codes, ``link`` is another way in."""
+    """How far it has come. Where a policy blocks codes, ``link`` is another way in; ``qr_svg`` is that link."""
 
     id: str
     status: Literal["pending", "active", "denied", "expired", "blocked"]
@@ -284,6 +288,7 @@ class MailboxSignInState(BaseModel):
     who: str | None = None
     message: str | None = None
     link: str | None = None
+    qr_svg: str | None = None
     interval: int
 
 

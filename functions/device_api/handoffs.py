@@ -122,9 +122,16 @@ def about(fault: type[Fault], language: str) -> dict[str, Any]:
     }
 
 
-def _started(rooms: Services, request: Request, started: Started, page_: str, locale: str) -> bodies.HandoffStarted:
+def qr_of(address: str) -> str:
+    """Return an address as a QR code, an SVG to put into a page or to draw."""
     import segno
 
+    return str(
+        segno.make(address, error="m", micro=False).svg_inline(border=4, omitsize=True, dark="#000", light="#fff")
+    )
+
+
+def _started(rooms: Services, request: Request, started: Started, page_: str, locale: str) -> bodies.HandoffStarted:
     address = f"{rooms.settings.public_url}/s"
     link = f"{rooms.settings.public_url}/{page_}/{started.link}"
     return bodies.HandoffStarted(
@@ -132,7 +139,7 @@ def _started(rooms: Services, request: Request, started: Started, page_: str, lo
         verification_uri=address,
         verification_uri_complete=link,
         user_code=started.user_code,
-        qr_svg=segno.make(link, error="m", micro=False).svg_inline(border=4, omitsize=True, dark="#000", light="#fff"),
+        qr_svg=qr_of(link),
         expires_in=started.expires_in,
         interval=started.interval,
         message=say(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from functions.answers import language_of
 from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
-from functions.device_api.handoffs import about
+from functions.device_api.handoffs import about, qr_of
 from functions.device_api.refusals import ENTRA_REFUSES, may
 from shared import faults
 from shared.devices import Device, Use
@@ -51,6 +51,7 @@ def _routes(server: str, use: str, tag: str) -> None:
             id=begun.id,
             user_code=begun.user_code,
             verification_uri=begun.verification_uri,
+            qr_svg=qr_of(begun.verification_uri),
             expires_in=begun.expires_in,
             interval=begun.interval,
             message=say(
@@ -133,7 +134,13 @@ def status_sheet(request: Request, rooms: Rooms, device: Caller) -> Response:
     headers = {"Content-Language": language, "Cache-Control": "no-store", "Vary": "Accept, Accept-Language"}
     if "application/json" in request.headers.get("accept", ""):
         body: dict[str, Any] = {
-            "device": {"id": device.id, "name": device.name, "model": device.model, "serial": device.serial},
+            "device": {
+                "id": device.id,
+                "name": device.name,
+                "location": device.location,
+                "model": device.model,
+                "serial": device.serial,
+            },
             "organisation": organisation,
             "made_at": rooms.clock().isoformat(),
         }
@@ -187,6 +194,7 @@ def _state(rooms: Services, found: SignIn, language: str) -> bodies.MailboxSignI
     values = about(fault, language) if fault else {}
     if found.status == "blocked":
         values["link"] = f"{rooms.settings.public_url}/s/mailbox/{found.id}"
+        values["qr_svg"] = qr_of(values["link"])
         values["message"] += " " + say("The link: {address}", language, address=values["link"])
     return bodies.MailboxSignInState.model_validate(
         {"id": found.id, "status": found.status, "account_hint": found.account_hint, "interval": found.interval}

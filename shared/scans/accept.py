@@ -209,7 +209,7 @@ class Acceptance:
         organisation = self._organisations.recent(device.tid)
         allowed = organisation.require_consent()
         way = self._ways.choose(device.tid, device.group, manifest.user, began)
-        self._transports.choose(allowed, organisation.policy, manifest.size)
+        self._transports.choose(allowed, organisation.policy.for_mailbox(way.largest_taken), manifest.size)
         if way.state == HELD:
             self._holds.require_room(device.tid, device.group, manifest.user, way.oid)
         return way
