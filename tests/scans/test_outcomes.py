@@ -83,7 +83,7 @@ def test_a_size_that_was_refused_is_learnt_of_one_mailbox(office: Any) -> None:
     """
     consent(office.rooms, "send-large")
     pin(office.rooms, office.cloud, "ben")
-    large = b"%PDF-1.7 " + bytes(4_000_000)
+    large = b"%PDF-1.7 " + bytes(4_000_000) + b"%%EOF"
 
     def scan(user: str) -> Any:
         return office.accept(office.manifest(large, user=user), large)
