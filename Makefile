@@ -61,8 +61,8 @@ package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill
 bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5
 	@$(IN)/python -m bench.cold --rounds $(or $(ROUNDS),5)
 
-infra-check: .run/infra/installed $(if $(ALL),.run/checkov/installed) ## the Bicep files against Microsoft's own models, and planted mistakes; ALL=1 asks checkov's policies too
-	@.run/infra/bin/python -m infra.models
+infra-check: .run/infra/installed $(if $(ALL),.run/checkov/installed) ## the Bicep files against Microsoft's own models and our own rules, with planted mistakes; ALL=1 asks checkov's policies too
+	@.run/infra/bin/python -m infra.check
 	@$(if $(ALL),.run/infra/bin/python -m infra.policies)
 
 # uv resolves for every supported Python and platform at once, which pip does not.
