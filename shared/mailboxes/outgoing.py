@@ -121,13 +121,15 @@ class Outgoings:
             raise faults.MailboxNotSignedIn("device")
         return self.way(device, kind, to, fax_number, size)
 
-    def test(self, owner: Owner, use: str, to: str) -> None:
+    def test(self, owner: Owner, use: str, to: str = "", *, fax_number: str = "", language: str = "en") -> None:
         """Send a mail from an account, to see whether it works; it need not be delivered to any printer.
 
         Args:
             owner: whose account.
             use: email or fax.
             to: an address that is allowed; empty: the mailbox itself.
+            fax_number: in its place: the mail goes to the fax provider, who dials it and asks for his money.
+            language: of the mail.
 
         Raises:
             Fault: why it was not sent, or RecipientNotAllowed and its kin.
@@ -137,11 +139,14 @@ class Outgoings:
             raise faults.MailboxNotSignedIn
         policy = self._organisations.recent(owner.tid).policy
         own = account.service == EXCHANGE_ONLINE
-        wanted = recipients([to or account.sender], account.sender, policy, own_domain=own)
+        if fax_number:
+            wanted: tuple[str, ...] = (fax_address(fax_number, policy),)
+        else:
+            wanted = recipients([to or account.sender], account.sender, policy, own_domain=own)
         message = Message(
             job=f"test-{owner.tid}",
-            subject=texts.say("Test mail from To My Email", "en"),
-            text=texts.say("The mailbox of the printer is signed in, and can send mail.", "en"),
+            subject=texts.say("Test mail from To My Email", language),
+            text=texts.say("The mailbox of the printer is signed in, and can send mail.", language),
             recipients=wanted,
         )
         transport = self._transports[account.service].choose(RANGES[account.range], policy, 0)
