@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TextIO
 
+from functions.command_line import carry_out
 from shared import faults
 from shared.mailboxes import Owner
 from shared.organisations.policy import PolicyInvalid
-from shared.services import Services, services
-from shared.settings import SettingsInvalid
+from shared.services import Services
 from shared.texts import describe
 
 
@@ -130,11 +130,7 @@ def _guid(text: str) -> str:
 
 def main() -> None:
     """Carry out the command line of this process."""
-    try:
-        rooms = services()
-    except SettingsInvalid as error:
-        sys.exit("\n".join(error.problems))
-    sys.exit(run(sys.argv[1:], rooms, sys.stdout))
+    carry_out(run)
 
 
 if __name__ == "__main__":

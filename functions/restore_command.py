@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from functions.command_line import carry_out
 from shared.faults import Fault
-from shared.services import Services, services
-from shared.settings import SettingsInvalid
+from shared.services import Services
 
 
 def run(arguments: Sequence[str], rooms: Services, out: TextIO) -> int:
@@ -44,11 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Carry out the command line of this process."""
-    try:
-        rooms = services()
-    except SettingsInvalid as error:
-        sys.exit("\n".join(error.problems))
-    sys.exit(run(sys.argv[1:], rooms, sys.stdout))
+    carry_out(run)
 
 
 if __name__ == "__main__":
