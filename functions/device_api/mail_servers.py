@@ -10,6 +10,7 @@ from functions.answers import language_of
 from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
 from functions.device_api.handoffs import about, qr_of
+from functions.device_api.refusals import ENTRA_REFUSES, may
 from shared import faults
 from shared.devices import Device, Use
 from shared.mailboxes import Owner, SignIn, StatusOf
@@ -31,7 +32,13 @@ def _routes(server: str, use: str, tag: str) -> None:
         """The account, whether the device has its settings, what was sent last, and what is wrong."""
         return shown(rooms.mailbox_statuses.of(device, use), language_of(request, device.locale))
 
-    @router.post(f"/{server}/sign-ins", status_code=201, tags=[tag], name=f"start_{use}_sign_in")
+    @router.post(
+        f"/{server}/sign-ins",
+        status_code=201,
+        tags=[tag],
+        name=f"start_{use}_sign_in",
+        openapi_extra=may(*ENTRA_REFUSES, faults.KeyServiceUnavailable),
+    )
     def start(
         request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewMailboxSignIn
     ) -> bodies.MailboxSignInStarted:
@@ -55,7 +62,13 @@ def _routes(server: str, use: str, tag: str) -> None:
             ),
         )
 
-    @router.get(f"/{server}/sign-ins/{{id}}", tags=[tag], response_model_exclude_none=True, name=f"{use}_sign_in")
+    @router.get(
+        f"/{server}/sign-ins/{{id}}",
+        tags=[tag],
+        response_model_exclude_none=True,
+        name=f"{use}_sign_in",
+        openapi_extra=may(faults.KeyServiceUnavailable),
+    )
     def state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.MailboxSignInState:  # noqa: A002
         """How far the sign-in has come. Asking faster than ``interval`` tells nothing new."""
         found = _own(rooms, device, use, known_id(id))
@@ -66,7 +79,13 @@ def _routes(server: str, use: str, tag: str) -> None:
         """Cancel at the panel; whoever types the code afterwards signs in for nothing."""
         rooms.mailbox_sign_ins.cancel(known_id(id), begun_by=device.id)
 
-    @router.post(f"/{server}/acknowledge", tags=[tag], response_model_exclude_none=True, name=f"acknowledge_{use}")
+    @router.post(
+        f"/{server}/acknowledge",
+        tags=[tag],
+        response_model_exclude_none=True,
+        name=f"acknowledge_{use}",
+        openapi_extra=may(faults.MailboxNotSignedIn, faults.WrongState),
+    )
     def acknowledge(
         request: Request, rooms: Rooms, device: Caller, stored: bodies.SettingsStored
     ) -> bodies.ServerStatus:

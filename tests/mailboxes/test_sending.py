@@ -10,7 +10,7 @@ from shared import faults
 from shared.organisations import Policy
 from tests.mailboxes.conftest import DOCUMENT
 
-LARGE = b"%PDF-1.7 " + bytes(4_000_000)
+LARGE = b"%PDF-1.7 " + bytes(4_000_000) + b"%%EOF"
 
 
 def test_the_printer_sends_from_its_own_mailbox(desk: Any) -> None:
