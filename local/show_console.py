@@ -22,6 +22,7 @@ from shared.pages import (
     PLACES,
     POLICY,
     STATES,
+    AttemptRow,
     AuditRow,
     Bar,
     Concern,
@@ -48,7 +49,7 @@ from shared.pages import (
     RangeChoice,
     Step,
     View,
-    state_words,
+    state_words_here,
 )
 
 SINCE = datetime(2026, 9, 14, 7, 5, tzinfo=UTC)
@@ -219,7 +220,7 @@ def _jobs() -> Iterator[tuple[str, View]]:
         frame=frame,
         action="/console/jobs",
         jobs=rows,
-        states=[Option(state, state_words(state) if state else CHOICES[""], False) for state in ("", *STATES)],
+        states=[Option(state, state_words_here(state) if state else CHOICES[""], False) for state in ("", *STATES)],
         codes=[Option(code, CHOICES.get(code, code), code == "360") for code in ("", "360", "361", "370", "none")],
         printer=DEVICE,
         person="",
@@ -233,6 +234,10 @@ def _jobs() -> Iterator[tuple[str, View]]:
         id=SCAN,
         updated=SINCE,
         attempts=2,
+        past=[
+            AttemptRow(2, SINCE, "uncertain", OutcomeUnknown, None),
+            AttemptRow(1, SINCE - timedelta(minutes=2), "waiting", Throttled, SINCE - timedelta(minutes=1)),
+        ],
         next_attempt=None,
         held_until=None,
         retry=f"{path}/retry",
@@ -243,8 +248,28 @@ def _jobs() -> Iterator[tuple[str, View]]:
         printer=f"/console/printers/{DEVICE}",
     )
     yield "console-job", job
-    waiting = replace(job, frame=replace(frame, done="The scan is on its way."), job=rows[1], risky=False)
-    yield "console-job-waiting", replace(waiting, next_attempt=SINCE + timedelta(minutes=4), cancel=f"{path}/cancel")
+    quarter = timedelta(minutes=15)
+    tried = [
+        AttemptRow(number, SINCE + quarter * number, "waiting", Throttled, SINCE + quarter * (number + 1))
+        for number in range(31, 11, -1)
+    ]
+    tried[1] = replace(tried[1], outcome="broken_off", problem=None, next_attempt=None)
+    waiting = replace(
+        job,
+        frame=replace(frame, done="The scan is on its way."),
+        job=rows[1],
+        risky=False,
+        attempts=31,
+        past=tried,
+        next_attempt=SINCE + timedelta(minutes=480),
+        cancel=f"{path}/cancel",
+    )
+    yield "console-job-waiting", waiting
+    sent = replace(job, frame=frame, job=rows[4], attempts=1, past=[AttemptRow(1, SINCE, "sent", None, None)])
+    yield "console-job-sent", replace(sent, retry="", risky=False)
+    held = replace(rows[1], state="held", problem=SignInRequired)
+    kept = replace(job, frame=_frame("/console/jobs", reader=True), job=held, attempts=0, past=[], person="", retry="")
+    yield "console-job-held", replace(kept, risky=False, held_until=SINCE + timedelta(hours=24))
 
 
 def _policy() -> Iterator[tuple[str, View]]:

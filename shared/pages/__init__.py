@@ -23,6 +23,7 @@ from shared.pages.consent_views import (
     RangeChoice,
 )
 from shared.pages.console_lists import (
+    AttemptRow,
     ConsoleJob,
     ConsoleJobs,
     ConsolePeople,
@@ -63,7 +64,7 @@ from shared.pages.me_views import (
 )
 from shared.pages.ranges import range_choice
 from shared.pages.render import Pages, Rendered
-from shared.pages.scan_states import STATES, state_words
+from shared.pages.scan_states import STATES, state_words, state_words_here
 from shared.pages.views import (
     ApiDocs,
     EnterCode,
@@ -84,6 +85,7 @@ __all__ = [
     "STATES",
     "ApiDocs",
     "Asset",
+    "AttemptRow",
     "AuditRow",
     "Bar",
     "Concern",
@@ -132,4 +134,5 @@ __all__ = [
     "range_choice",
     "security_headers",
     "state_words",
+    "state_words_here",
 ]

@@ -152,8 +152,22 @@ class ConsoleJobs(View):
 
 
 @dataclass(frozen=True)
+class AttemptRow:
+    """An attempt to deliver a scan: when it ended, how (a state or ``broken_off``), why, and when the next was due."""
+
+    number: int
+    at: datetime
+    outcome: str
+    problem: type[Fault] | None
+    next_attempt: datetime | None
+
+
+@dataclass(frozen=True)
 class ConsoleJob(View):
-    """One scan. ``retry``, ``release`` and ``cancel`` are where forms post; empty where there is nothing to do."""
+    """One scan. ``retry``, ``release`` and ``cancel`` are where forms post; empty where there is nothing to do.
+
+    ``past`` are its attempts, the newest first; where it has fewer than ``attempts``, the oldest are forgotten.
+    """
 
     template = "console_job.html"
 
@@ -162,6 +176,7 @@ class ConsoleJob(View):
     id: str
     updated: datetime
     attempts: int
+    past: Sequence[AttemptRow]
     next_attempt: datetime | None
     held_until: datetime | None
     retry: str

@@ -32,6 +32,7 @@ from shared.exports import exported
 if TYPE_CHECKING:
     from shared.scans.accept import Acceptance
     from shared.scans.announcements import Announcements
+    from shared.scans.attempts import Attempt, attempts_of
     from shared.scans.claims import Claims
     from shared.scans.deliver import Delivery
     from shared.scans.desk import Desk
@@ -53,6 +54,7 @@ __all__ = [
     "PLACE",
     "Acceptance",
     "Announcements",
+    "Attempt",
     "Claims",
     "Day",
     "Delivery",
@@ -71,6 +73,7 @@ __all__ = [
     "Upload",
     "Uploads",
     "Ways",
+    "attempts_of",
     "media_type_of",
 ]
 
@@ -79,6 +82,8 @@ __getattr__ = exported(
     {
         "Acceptance": "accept",
         "Announcements": "announcements",
+        "Attempt": "attempts",
+        "attempts_of": "attempts",
         "Claims": "claims",
         "Delivery": "deliver",
         "Desk": "desk",
