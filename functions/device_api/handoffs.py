@@ -21,7 +21,7 @@ SIGN_IN, CONSENT = "sign_in", "consent"
 router = APIRouter()
 
 
-@router.post("/consents", status_code=201, tags=["Consent from the panel"])
+@router.post("/consents", status_code=201, tags=["Consent from the panel"], response_model_exclude_none=True)
 def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewConsent) -> bodies.HandoffStarted:
     """Begin an admin consent: the administrator follows the link, and the panel shows how it ends."""
     rooms.limits.count(Use.SIGN_INS, device)
@@ -64,13 +64,17 @@ def user(request: Request, rooms: Rooms, device: Caller, user_id: bodies.UserId)
     )
 
 
-@router.post("/sign-ins", status_code=201, tags=["People"])
+@router.post("/sign-ins", status_code=201, tags=["People"], response_model_exclude_none=True)
 def start_sign_in(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewSignIn) -> bodies.HandoffStarted:
-    """Begin a first login: the person follows the link or types the code, on his own phone."""
+    """Begin a first login: the person follows the link or types the code, on his own phone.
+
+    Where the organisation allows it, the panel's own browser will do, too: open ``panel_uri`` in a private window.
+    """
     rooms.limits.count(Use.SIGN_INS, device, wanted.user.id)
     locale = wanted.locale or device.locale
     started = rooms.people.start(device, wanted.user.id, wanted.user.email, wanted.user.name, locale)
-    return _started(rooms, request, started, "s", locale)
+    panel = rooms.panel_browser.address(device.tid, started.link)
+    return _started(rooms, request, started, "s", locale, panel)
 
 
 @router.get("/sign-ins/{id}", tags=["People"], response_model_exclude_none=True)
@@ -102,7 +106,9 @@ def about(fault: type[Fault], language: str) -> dict[str, Any]:
     }
 
 
-def _started(rooms: Services, request: Request, started: Started, page_: str, locale: str) -> bodies.HandoffStarted:
+def _started(
+    rooms: Services, request: Request, started: Started, page_: str, locale: str, panel: str | None = None
+) -> bodies.HandoffStarted:
     import segno
 
     address = f"{rooms.settings.public_url}/s"
@@ -111,6 +117,7 @@ def _started(rooms: Services, request: Request, started: Started, page_: str, lo
         id=started.id,
         verification_uri=address,
         verification_uri_complete=link,
+        panel_uri=panel,
         user_code=started.user_code,
         qr_svg=segno.make(link, error="m", micro=False).svg_inline(border=4, omitsize=True, dark="#000", light="#fff"),
         expires_in=started.expires_in,

@@ -73,6 +73,7 @@ from shared.pages.views import (
     Front,
     MailboxSignedIn,
     MailboxSignIn,
+    SignedOut,
     Trouble,
     View,
 )
@@ -127,6 +128,7 @@ __all__ = [
     "PrinterRow",
     "RangeChoice",
     "Rendered",
+    "SignedOut",
     "Step",
     "Trouble",
     "View",

@@ -54,6 +54,7 @@ class FirstLogin(View):
         account: the account's address, masked (``a•••@contoso.example``).
         person: the person's name as the printer knows it; empty where it knows none.
         minutes_left: how long the link still holds, in whole minutes.
+        at_panel: whether this is the panel's own browser, which the next person uses, too.
     """
 
     template = "first_login.html"
@@ -65,6 +66,20 @@ class FirstLogin(View):
     account: str
     person: str
     minutes_left: int
+    at_panel: bool = False
+
+
+@dataclass(frozen=True)
+class SignedOut(View):
+    """``/auth/signed-out``: a panel's browser has forgotten its person.
+
+    Attributes:
+        waits: whether the printer now asks for OK.
+    """
+
+    template = "signed_out.html"
+
+    waits: bool
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The people of a device group, and their first login.
 
 Owns: the pin (which account in Entra a printer's user is), and the story of the first login from the
-panel's question to the panel's OK. Does not own: tokens (``vault``), what is said to Entra
+panel's question to the panel's OK, also where it happens in the panel's own browser. Does not own: tokens (``vault``), what is said to Entra
 (``identity``). It may import ``shared.faults``, ``shared.texts``, ``shared.storage`` and the traces of
 ``shared.privacy``; the other rooms are handed in.
 
@@ -10,6 +10,7 @@ is an address compared: the one the device has for him with the ``mail`` and ``u
 own ``/me``. Then he is pinned, and only the pin counts.
 """
 
-from shared.people.people import People, Person, UserStatus, same_address
+from shared.people.panel_browser import PanelBrowser
+from shared.people.people import STORY, People, Person, UserStatus, same_address
 
-__all__ = ["People", "Person", "UserStatus", "same_address"]
+__all__ = ["STORY", "PanelBrowser", "People", "Person", "UserStatus", "same_address"]

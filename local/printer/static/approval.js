@@ -29,6 +29,12 @@ export async function approve(kind, request, look, ends) {
   qr.src = `data:image/svg+xml,${encodeURIComponent(standalone(begun.qr_svg))}`;
   qr.alt = begun.verification_uri_complete;
   document.querySelector("#here").href = begun.verification_uri_complete;
+  if (begun.panel_uri) {
+    // A printer opens it in a private window, and closes it when the sign-in ends or its person leaves.
+    const panel = document.querySelector("#at-panel");
+    panel.href = begun.panel_uri;
+    panel.hidden = false;
+  }
   say(begun.message || look.waiting);
   begun.ends = Date.now() + begun.expires_in * 1000;
   countdown(begun.ends, here);
