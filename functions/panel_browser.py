@@ -1,6 +1,6 @@
 """HTTP: the first login in the panel's own browser, for organisations that allow it (the sign-in door has it).
 
-``/s/{link}/panel`` is that first login; Microsoft's sign-out leads to ``/auth/signed-out``, which leaves nothing behind.
+``/s/{link}/panel`` is that first login; Microsoft's sign-out leads to ``/auth/signed-out``, and nothing is left.
 """
 
 from __future__ import annotations

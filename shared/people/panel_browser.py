@@ -1,8 +1,8 @@
 """The first login in the panel's own browser, where an organisation allows it: then nothing may be left in it.
 
 The next person stands at the same browser (threat B13). So Microsoft is asked to have the password typed
-(``prompt=login``) whoever is signed in there; afterwards, however it went, the browser goes by Microsoft's sign-out to a
-page of ours that clears what we stored (``Clear-Site-Data``). What remains is what Microsoft's pages keep by
+(``prompt=login``) whoever is signed in there. Afterwards, however it went, the browser goes by Microsoft's sign-out to
+a page of ours that clears what we stored (``Clear-Site-Data``). What remains is what Microsoft's pages keep by
 themselves, such as the names of accounts; so a device opens the address in a private window, and closes it.
 """
 
@@ -104,7 +104,7 @@ class PanelBrowser:
         return self._entra.sign_out_url(finished.tid, f"{self._public_url}{LEFT}", hint=hint, state=state)
 
     def left(self, state: str) -> Left:
-        """Return what Microsoft's sign-out brought back. Anybody can make it up: it names a link and one of our reasons."""
+        """Return what Microsoft's sign-out brought back: a link and one of our reasons. Anybody can make it up."""
         link, _, reason = state.partition(_BETWEEN)
         fault = faults.BY_REASON.get(reason)
         try:

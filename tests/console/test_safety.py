@@ -48,7 +48,15 @@ def fields(path: str, words: str = "") -> dict[str, str]:
     if path.endswith("/policy"):
         numbers = {"hold_hours": "24", "largest_document": "25000000", "sign_in_days": ""}
         none = dict.fromkeys(("allowed_domains", "fax_address", "fax_country", "fax_cover"), "")
-        return {**none, **numbers, "unknown_outcome": "leave", "failure_notices": "yes", "subject": "", "text": ""}
+        return {
+            **none,
+            **numbers,
+            "unknown_outcome": "leave",
+            "failure_notices": "yes",
+            "panel_browser": "no",
+            "subject": "",
+            "text": "",
+        }
     return {"range": "send", "words": words, "back": "/console"}
 
 
