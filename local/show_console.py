@@ -72,20 +72,21 @@ def console_pages(ranges: tuple[RangeChoice, ...]) -> Iterator[tuple[str, View]]
     yield "console-start-too-late", ConsoleStart("/console/sign-in", too_late=True)
     yield "console-again", ConsoleAgain(_frame(""), "/console/again", f"/console/people/{OID}")
     yield from _overviews()
-    yield (
-        "console-consent",
-        ConsoleConsent(
-            frame=_frame("/console/consent"),
-            action="/console/consent",
-            ranges=ranges,
-            chosen="send",
-            consented=True,
-            withdrawn=False,
-            account="alex.admin@contoso.example",
-            confirmed=False,
-            tenant=TENANT,
-        ),
+    consent = ConsoleConsent(
+        frame=_frame("/console/consent"),
+        action="/console/consent",
+        ranges=ranges,
+        chosen="send",
+        consented=True,
+        withdrawn=False,
+        account="alex.admin@contoso.example",
+        confirmed=False,
+        tenant=TENANT,
     )
+    yield "console-consent", consent
+    yield "console-consent-none", replace(consent, consented=False, account="")
+    reader = replace(consent, frame=_frame("/console/consent", reader=True))
+    yield "console-consent-withdrawn", replace(reader, consented=False, withdrawn=True)
     yield from _printers()
     yield from _people()
     yield from _jobs()
@@ -105,7 +106,12 @@ def console_pages(ranges: tuple[RangeChoice, ...]) -> Iterator[tuple[str, View]]
 def _overviews() -> Iterator[tuple[str, View]]:
     done = ("Agree for your organisation", "Check the permission")
     steps = [
-        Step("Agree for your organisation", "", "/console/consent", done=True),
+        Step(
+            "Agree for your organisation",
+            "You choose what the service may do, and Microsoft asks you.",
+            "/console/consent",
+            done=True,
+        ),
         Step(
             "Check the permission",
             "It decides how large a scan may be. You can change it at any time.",
@@ -128,7 +134,13 @@ def _overviews() -> Iterator[tuple[str, View]]:
     assert all(step.done == (step.title in done) for step in steps)
     counts = (12, 31, 28, 0, 2, 25, 40, 38, 36, 29, 3, 1, 33, 17)
     bars = [
-        Bar((SINCE + timedelta(days=day)).date(), scans, scans // 12, 4 + day % 5 * 3 if scans else None)
+        Bar(
+            (SINCE + timedelta(days=day)).date(),
+            scans,
+            scans // 12,
+            4 + day % 5 * 3 if scans else None,
+            (scans // 9, day % 2 * scans // 12, scans // 14, scans // 12),
+        )
         for day, scans in enumerate(counts)
     ]
     concerns = [
@@ -136,9 +148,12 @@ def _overviews() -> Iterator[tuple[str, View]]:
         Concern(MailboxFull, "", 3, "/console/jobs?reason=mailbox_full"),
         Concern(SignInRequired, "", 2, "/console/jobs?reason=sign_in_required"),
     ]
-    overview = ConsoleOverview(_frame("/console"), steps, concerns, bars, sum(counts), 200)
+    codes = ("360", "361", "370", CHOICES["none"])
+    overview = ConsoleOverview(_frame("/console"), steps, concerns, bars, sum(counts), 200, codes)
     yield "console-overview", overview
-    none = [Step(step.title, step.hint or step.title, step.path, done=False) for step in steps]
+    all_done = [replace(step, done=True) for step in steps]
+    yield "console-overview-well", replace(overview, steps=all_done, concerns=[])
+    none = [replace(step, done=False) for step in steps]
     yield "console-overview-new", replace(overview, steps=none, concerns=[], bars=[], counted=0, read=0)
 
 
@@ -274,7 +289,8 @@ def _jobs() -> Iterator[tuple[str, View]]:
 
 def _policy() -> Iterator[tuple[str, View]]:
     values = {"hold_hours": "24", "largest_document": "25000000", "subject": "{title}", "text": "", "sign_in_days": ""}
-    chosen = {"unknown_outcome": ("leave", "send_again"), "failure_notices": ("yes", "no")}
+    flags = dict.fromkeys(("failure_notices", "panel_browser"), ("yes", "no"))
+    chosen = {"unknown_outcome": ("leave", "send_again"), **flags}
     fields = []
     for name, (label, meaning) in POLICY.items():
         options = [Option(value, CHOICES[value], not place) for place, value in enumerate(chosen.get(name, ()))]

@@ -85,12 +85,13 @@ class Concern:
 
 @dataclass(frozen=True)
 class Bar:
-    """A day of a plot: the scans, those of them that failed, and the median seconds to the mailbox."""
+    """A day of the plots: scans, those that failed, median seconds to the mailbox, and faults by code."""
 
     day: date
     scans: int
     failed: int
     seconds: int | None
+    codes: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class ConsoleOverview(View):
         bars: the last days, the oldest first.
         counted: scans in these days.
         read: the newest of them, of which failures and times are known.
+        codes: what the faults of each day are counted by; translated where they are shown.
     """
 
     template = "console_overview.html"
@@ -114,6 +116,7 @@ class ConsoleOverview(View):
     bars: Sequence[Bar]
     counted: int
     read: int
+    codes: Sequence[str] = ()
 
     @property
     def set_up(self) -> bool:
@@ -124,6 +127,11 @@ class ConsoleOverview(View):
     def most(self) -> int:
         """The scale of the plot of scans."""
         return max((bar.scans for bar in self.bars), default=0) or 1
+
+    @property
+    def most_faults(self) -> int:
+        """The scale of the plot of faults."""
+        return max((sum(bar.codes) for bar in self.bars), default=0) or 1
 
     @property
     def slowest(self) -> int:

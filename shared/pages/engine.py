@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from shared.pages.console_words import act_words
 from shared.pages.next_steps import next_step, who_acts, who_acts_here
 from shared.pages.scan_states import attempt_words, state_words, state_words_here
 from shared.pages.views import View
-from shared.texts import describe, moment, size, translator
+from shared.texts import day, describe, moment, number, size, translator
 
 if TYPE_CHECKING:
     from shared.pages.api_reference import Reference
@@ -40,10 +41,17 @@ def html(view: View, language: str, reference: str | None) -> str:
             reference=reference,
             _=translated,
             described=lambda fault: describe(fault, language),
-            moment=lambda when: moment(when, language),
+            moment=lambda when: _whole(moment(when, language)),
+            dated=lambda one: day(datetime.combine(one, time(), UTC), language),
+            counted=lambda many: number(many, language),
             sized=lambda number_of_bytes: size(number_of_bytes, language),
         )
     )
+
+
+def _whole(text: str) -> Markup:
+    """Return a text that no line break may take apart."""
+    return Markup('<span class="whole">{}</span>').format(text)
 
 
 def _api_reference(document: Mapping[str, Any]) -> Reference:

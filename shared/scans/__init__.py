@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from shared.scans.hold_index import HoldIndex
     from shared.scans.holds import Holds
     from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
-    from shared.scans.ledger import PLACE, Day, Figures, Ledger
+    from shared.scans.ledger import CODES, PLACE, Day, Figures, Ledger
     from shared.scans.retention import Retention
     from shared.scans.slots import Slots
     from shared.scans.sweep import Sweep
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from shared.scans.ways import Ways
 
 __all__ = [
+    "CODES",
     "CURSOR",
     "FINAL",
     "PLACE",
@@ -96,6 +97,7 @@ __getattr__ = exported(
         "Job": "jobs",
         "Jobs": "jobs",
         "Manifest": "jobs",
+        "CODES": "ledger",
         "PLACE": "ledger",
         "Day": "ledger",
         "Figures": "ledger",
