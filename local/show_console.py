@@ -314,4 +314,5 @@ def _policy() -> Iterator[tuple[str, View]]:
         )
     policy = ConsolePolicy(_frame("/console/policy"), "/console/policy", fields)
     yield "console-policy", policy
-    yield "console-policy-reader", replace(policy, frame=_frame("/console/policy", reader=True))
+    taken = [replace(field, wrong=False) for field in fields]
+    yield "console-policy-reader", replace(policy, frame=_frame("/console/policy", reader=True), fields=taken)
