@@ -17,7 +17,7 @@ from shared.pages.console_words import act_words
 from shared.pages.next_steps import next_step, who_acts, who_acts_here
 from shared.pages.scan_states import attempt_words, state_words, state_words_here
 from shared.pages.views import View
-from shared.texts import day, describe, moment, number, size, translator
+from shared.texts import LANGUAGES, day, describe, moment, number, own_name, size, translator
 
 if TYPE_CHECKING:
     from shared.pages.api_reference import Reference
@@ -39,6 +39,7 @@ def html(view: View, language: str, reference: str | None) -> str:
             view=view,
             language=language,
             reference=reference,
+            languages=[(each, own_name(each)) for each in LANGUAGES],
             _=translated,
             described=lambda fault: describe(fault, language),
             moment=lambda when: _whole(moment(when, language)),

@@ -10,7 +10,7 @@ says how a language is added: by one file.
 May import: the standard library and ``shared.faults``. Babel makes the catalogues and is not there at run time.
 """
 
-from shared.texts.catalogues import CatalogueMissingError, say, translator
+from shared.texts.catalogues import CatalogueMissingError, own_name, say, translator
 from shared.texts.descriptions import Texts, describe
 from shared.texts.formats import day, masked, moment, number, size, time_of_day
 from shared.texts.languages import LANGUAGES, negotiate
@@ -25,6 +25,7 @@ __all__ = [
     "moment",
     "negotiate",
     "number",
+    "own_name",
     "say",
     "size",
     "time_of_day",
