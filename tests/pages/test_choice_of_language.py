@@ -11,7 +11,7 @@ def test_a_person_chooses_his_language(world: Any) -> None:
     What is no language of ours changes nothing and is not remembered.
     """
     person = requests.Session()
-    person.headers |= {"Accept-Language": "de", "Accept": "text/html"}
+    person.headers.update({"Accept-Language": "de", "Accept": "text/html"})
 
     def read(query: str = "") -> str:
         answer = person.get(f"{world.url}/s{query}", timeout=10)
