@@ -40,12 +40,14 @@ class Doors:
 
 
 @contextmanager
-def running(rooms: Services, *, port: int = 0, queue: bool = True) -> Iterator[int]:
+def running(
+    rooms: Services, *, port: int = 0, queue: bool = True, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[int]:
     """Serve ``rooms`` on 127.0.0.1 from threads of this process; yields the port.
 
-    Without ``queue`` it serves HTTP alone, without queue and timers.
+    Without ``queue`` it serves HTTP alone, without queue and timers. ``around`` may put something around the doors.
     """
-    doors = Doors(lambda: rooms)
+    doors = around(Doors(lambda: rooms))
     config = uvicorn.Config(doors, host="127.0.0.1", port=port, lifespan="off", log_level="warning", access_log=False)
     stop = threading.Event()
     work: list[threading.Thread] = []

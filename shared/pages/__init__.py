@@ -53,6 +53,7 @@ from shared.pages.console_views import (
 )
 from shared.pages.console_words import ACTS, CHOICES, PLACES, POLICY
 from shared.pages.headers import security_headers
+from shared.pages.mailbox_views import ConsoleMail, ConsoleMailboxSignIn, ConsolePrinterMail, MailRow, ServerView
 from shared.pages.me_views import (
     Me,
     MeEnd,
@@ -65,6 +66,7 @@ from shared.pages.me_views import (
 from shared.pages.ranges import range_choice
 from shared.pages.render import Pages, Rendered
 from shared.pages.scan_states import STATES, state_words, state_words_here
+from shared.pages.server_states import server_words
 from shared.pages.views import (
     ApiDocs,
     EnterCode,
@@ -97,11 +99,14 @@ __all__ = [
     "ConsoleConsent",
     "ConsoleJob",
     "ConsoleJobs",
+    "ConsoleMail",
+    "ConsoleMailboxSignIn",
     "ConsoleOverview",
     "ConsolePeople",
     "ConsolePerson",
     "ConsolePolicy",
     "ConsolePrinter",
+    "ConsolePrinterMail",
     "ConsolePrinters",
     "ConsoleStart",
     "ConsoleTicket",
@@ -111,6 +116,7 @@ __all__ = [
     "Frame",
     "Front",
     "JobRow",
+    "MailRow",
     "MailboxSignIn",
     "MailboxSignedIn",
     "Me",
@@ -128,6 +134,7 @@ __all__ = [
     "PrinterRow",
     "RangeChoice",
     "Rendered",
+    "ServerView",
     "SignedOut",
     "Step",
     "Trouble",
@@ -135,6 +142,7 @@ __all__ = [
     "asset",
     "range_choice",
     "security_headers",
+    "server_words",
     "state_words",
     "state_words_here",
 ]

@@ -16,6 +16,7 @@ from shared.pages.assets import asset_address
 from shared.pages.console_words import act_words
 from shared.pages.next_steps import next_step, who_acts, who_acts_here
 from shared.pages.scan_states import attempt_words, state_words, state_words_here
+from shared.pages.server_states import server_words
 from shared.pages.views import View
 from shared.texts import LANGUAGES, day, describe, moment, number, own_name, size, translator
 
@@ -80,6 +81,7 @@ def _environment() -> Environment:
         "state_words": state_words,
         "state_words_here": state_words_here,
         "attempt_words": attempt_words,
+        "server_words": server_words,
         "act_words": act_words,
         "api_reference": _api_reference,
         "faults": leaves,

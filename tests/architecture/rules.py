@@ -19,7 +19,8 @@ SERVED = ("function_app.py", "functions/", "shared/")
 VENDORS = {
     "msal": ("shared/identity/",),
     "jwt": ("shared/identity/", "shared/devices/"),
-    "cryptography": ("shared/vault/",),
+    # The identity room reads a date from a certificate; it seals nothing.
+    "cryptography": ("shared/vault/", "shared/identity/client_certificate.py"),
     "azure.keyvault": ("shared/vault/",),
     "azure.core": ("shared/storage/",),
     "azure.data": ("shared/storage/",),
