@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.mailboxes import Accounts, MailboxConsent, Outgoings, SignIns, Statuses
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
-    from shared.people import People
+    from shared.people import PanelBrowser, People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
     from shared.scans import (
         Acceptance,
@@ -491,6 +491,13 @@ class Services:
             lambda tid, group, user: self.holds.signed_in(tid, group, user),  # noqa: PLW0108
             self.clock,
         )
+
+    @cached_property
+    def panel_browser(self) -> PanelBrowser:
+        """First logins in panels' own browsers."""
+        from shared.people import PanelBrowser
+
+        return PanelBrowser(self.people, self.handoffs, self.organisations, self.entra, self.settings.public_url)
 
     @cached_property
     def traces(self) -> Traces:

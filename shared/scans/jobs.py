@@ -95,6 +95,8 @@ class Job:
     """Since when it can be delivered, where that is later than ``created``."""
     due: str | None = None
     """Row key of its place in the list of what is due. What it says is never later than what the row says."""
+    past: str = ""
+    """What became of the attempts so far (see ``attempts``)."""
     row: Row | None = field(default=None, compare=False, repr=False)
     """As it was read or written."""
 
