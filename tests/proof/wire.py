@@ -1,0 +1,242 @@
+"""The wire between the service and what it asks: storage, Entra, Graph, Key Vault. It misbehaves on purpose.
+
+Each request has a name (``table jobs PUT job``, ``microsoft POST /me/sendMail``). Whoever holds the wire decides for each
+what happens to it:
+
+===========================  ==================================================================================
+``503``, ``cut``             it does not arrive; the client hears 503, or loses its connection
+``applied, 503``             it is done; the client hears 503
+``applied, cut``             it is done; the client loses its connection
+``applied, overtaken, 503``  it is done, then :attr:`Wire.overtake` runs; the client hears 503
+``late``                     it arrives :attr:`Wire.seconds` later, behind those that were sent after it
+``applied, late``            it is done at once; its answer comes so much later
+``held``                     it does not arrive, and its client hears nothing: the moment to kill the process
+``applied, held``            it is done, and its client hears nothing
+===========================  ==================================================================================
+"""
+
+import http.client
+import re
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from local.tls import Tls
+
+HELD_SECONDS = 60
+"""Longer than a test takes to kill the process."""
+_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+_ENDPOINT = re.compile(r"(Blob|Queue|Table)Endpoint=http://127\.0\.0\.1:(\d+)")
+_ROW = re.compile(r"RowKey[\"'=: ]+([a-z]+)(?:\||%7C)", re.IGNORECASE)
+_BATCHED = re.compile(r"^(POST|PUT|PATCH|MERGE|DELETE) \S+/(\w+?)(?:\(|\s|\?)", re.MULTILINE)
+_ID = re.compile(r"/(?=[^/]*\d)[^/]{20,}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came over the wire, and what was answered; times are monotonic seconds."""
+
+    name: str
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    begun: float
+    ended: float = 0.0
+    status: int = 0
+    answered: dict[str, str] | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change anything."""
+        return self.method not in {"GET", "HEAD"}
+
+
+class Wire:
+    """What happens on the wire. ``faults`` are spent one on each write, unless ``decide`` says otherwise."""
+
+    def __init__(self) -> None:
+        self.faults: deque[str] = deque()
+        self.decide: Callable[[Request], str] = self._next
+        self.answered: Callable[[Request], None] = lambda _: None
+        """Hears of each request that was done, when the client has not heard of it yet."""
+        self.overtake: Callable[[], None] = lambda: None
+        self.seconds = 0.0
+        self.writes = 0
+        self.held = threading.Event()
+        self.over = threading.Event()
+
+    def calm(self) -> None:
+        """Let everything pass from now on, and let go what is held."""
+        self.decide = lambda _: ""
+        self.over.set()
+
+    def hold(self) -> None:
+        """Keep a client waiting until somebody says that it is over."""
+        self.held.set()
+        self.over.wait(HELD_SECONDS)
+
+    def _next(self, request: Request) -> str:
+        self.writes += request.writes
+        return self.faults.popleft() if request.writes and self.faults else ""
+
+
+@contextmanager
+def carried(connection: str, wire: Wire | None = None) -> Iterator[tuple[Wire, str]]:
+    """A wire to Azurite, and the connection string that goes over it."""
+    wire, ways = wire or Wire(), {}
+    with ExitStack() as closing:
+        for service, port in _ENDPOINT.findall(connection):
+            ways[service] = closing.enter_context(_way(service.lower(), int(port), wire))
+        yield (
+            wire,
+            _ENDPOINT.sub(lambda found: f"{found[1]}Endpoint=http://127.0.0.1:{ways[found[1]]}", connection),
+        )
+
+
+@contextmanager
+def carried_to_microsoft(url: str, tls: Tls, wire: Wire) -> Iterator[str]:
+    """The same wire to the emulated Microsoft; yields its origin, whose requests by browsers are let through."""
+    with _way("microsoft", int(url.rpartition(":")[2]), wire, tls) as port:
+        yield f"https://localhost:{port}"
+
+
+def name_of(service: str, method: str, path: str, body: bytes) -> str:
+    """Return what a request is, without any id."""
+    where = urlsplit(path).path
+    if service == "microsoft":
+        kind = parse_qs(body.decode("latin-1")).get("grant_type", [""])[0] if where.endswith("/token") else ""
+        shown = re.sub(r"^/v1\.0|/oauth2|/v2\.0", "", _ID.sub("/…", where))
+        return f"microsoft {method} {shown} {kind}".strip()
+    parts = where.split("/")
+    thing = re.sub(r"\(.*", "", parts[2]) if len(parts) > 2 else ""  # noqa: PLR2004  (an account, and what is in it)
+    if thing == "$batch":
+        text = body.decode("latin-1")
+        done = _BATCHED.findall(text)
+        rows = "+".join(dict.fromkeys(kind.lower() for kind in _ROW.findall(text)))
+        return f"table {done[0][1] if done else ''} batch {done[0][0] if done else ''} {rows}"
+    row = "+".join(dict.fromkeys(_ROW.findall(unquote(path)) or _ROW.findall(body.decode("latin-1"))))
+    return f"{service} {thing} {method} {row if service == 'table' else ''}".strip()
+
+
+@contextmanager
+def _way(service: str, port: int, wire: Wire, tls: Tls | None = None) -> Iterator[int]:
+    trusting = ssl.create_default_context(cafile=str(tls.bundle_file)) if tls else None
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 120
+
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            request = Request(
+                name_of(service, self.command, self.path, body),
+                self.command,
+                self.path,
+                {name.lower(): value for name, value in self.headers.items()},
+                body,
+                monotonic(),
+            )
+            # What a person's browser does at Microsoft is no call of ours.
+            fault = "" if "sec-fetch-site" in request.headers else wire.decide(request)
+            if fault == "late":
+                wire.over.wait(wire.seconds)
+            status, headers, answer = 503, [], b""
+            if fault in {"", "late"} or fault.startswith("applied"):
+                status, headers, answer = self.forward(body)
+                told = {name.lower(): value for name, value in headers}
+                wire.answered(Request(**{**vars(request), "ended": monotonic(), "status": status, "answered": told}))
+            if "overtaken" in fault:
+                wire.overtake()
+            if fault == "applied, late":
+                wire.over.wait(wire.seconds)
+            if fault.endswith("held"):
+                wire.hold()
+            if fault.endswith(("cut", "held")):
+                self.close_connection = True
+                return
+            if fault.endswith("503"):
+                status, headers, answer = 503, [], b""
+            self.send_response_only(status)
+            for name, value in headers:
+                if name.lower() not in _HOP:
+                    self.send_header(name, value)
+            # To HEAD it says how much there is, and comes without it.
+            told = {name.lower(): value for name, value in headers}
+            length = told.get("content-length", "0") if self.command == "HEAD" else str(len(answer))
+            self.send_header("Content-Length", length)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_MERGE = do_HEAD = do_GET  # noqa: N815
+
+        def forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+            upstream = (
+                http.client.HTTPSConnection("localhost", port, timeout=30, context=trusting)
+                if trusting
+                else http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            )
+            try:
+                upstream.request(self.command, self.path, body, dict(self.headers))
+                answer = upstream.getresponse()
+                return answer.status, answer.getheaders(), answer.read()
+            finally:
+                upstream.close()
+
+        def handle(self) -> None:
+            # Who was killed says no goodbye.
+            try:
+                super().handle()
+            except (ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException):
+                self.close_connection = True
+
+        def finish(self) -> None:
+            try:
+                super().finish()
+            except OSError:
+                return
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = _Server(("127.0.0.1", 0), Handler, tls)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        wire.over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Shakes hands in the connection's own thread, so that no client can hold up the next."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], tls: Tls | None) -> None:
+        self._context = None
+        if tls:
+            self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._context.load_cert_chain(tls.certificate_file, tls.key_file)
+        super().__init__(address, handler)
+
+    def finish_request(self, request: object, client_address: object) -> None:
+        """Serve one connection."""
+        if self._context is None:
+            super().finish_request(request, client_address)  # type: ignore[arg-type]
+            return
+        with suppress(OSError), self._context.wrap_socket(request, server_side=True) as secured:  # type: ignore[arg-type]
+            super().finish_request(secured, client_address)  # type: ignore[arg-type]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients are killed here."""

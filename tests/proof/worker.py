@@ -1,0 +1,75 @@
+"""The service in processes that can be killed: ``python -m tests.proof.worker``.
+
+It has everything imported and forks for each line of its input, JSON with ``environment`` (settings), ``ahead`` (seconds by
+which the clock is ahead), ``act`` (a function of this module) and what that takes. It answers with the id of the fork.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from local import app as local_app
+from shared import faults, settings
+from shared.services import Services
+
+
+def deliver(rooms: Services, told: dict[str, Any]) -> None:
+    """Deliver what a queue message names, as the queue door does."""
+    rooms.delivery.deliver(told["message"])
+
+
+def refresh(rooms: Services, told: dict[str, Any]) -> None:
+    """Get a person's access token."""
+    rooms.grants.access_token(told["tid"], told["oid"], told["scopes"])
+
+
+def renew(rooms: Services, told: dict[str, Any]) -> None:  # noqa: ARG001
+    """Renew sleeping sign-ins, as the timer does."""
+    rooms.keep_alive.run()
+
+
+def serve(rooms: Services, told: dict[str, Any]) -> None:
+    """Serve the HTTP doors until killed."""
+    with local_app.running(rooms, port=told["port"], queue=False):
+        threading.Event().wait()
+
+
+ACTS: dict[str, Callable[[Services, dict[str, Any]], None]] = {
+    act.__name__: act for act in (deliver, refresh, renew, serve)
+}
+
+
+def main() -> None:
+    """Fork until the input ends."""
+    for module in (
+        *("azure.data.tables", "azure.storage.blob", "azure.storage.queue", "msal", "shared.identity.entra"),
+        *("shared.mail.smtp", "shared.mail.graph.draft", "shared.mail.graph.send", "shared.scans.deliver"),
+        *("shared.vault.grants", "shared.vault.key_vault", "shared.vault.keep_alive"),
+    ):
+        importlib.import_module(module)
+    # Who ends is not waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for line in sys.stdin:
+        told: dict[str, Any] = json.loads(line)
+        child = os.fork()
+        if not child:
+            try:
+                os.environ.update(told["environment"])
+                ahead = timedelta(seconds=told["ahead"])
+                rooms = Services(settings.read(os.environ), clock=lambda: datetime.now(UTC) + ahead)
+                ACTS[told["act"]](rooms, told)
+            except faults.Fault:
+                pass  # it stands in the row
+            finally:
+                os._exit(0)
+        print(child, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
