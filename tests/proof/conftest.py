@@ -1,7 +1,8 @@
 """What the proofs stand on: a site, how much is to be done, and where the figures go."""
 
 import json
-import os
+import random
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from shared import settings
 from shared.services import Services
 from shared.storage import create_all
 from tests.conftest import Clock, Microsoft
-from tests.proof.site import Site
+from tests.proof.site import Point, Site
 from tests.proof.wire import Wire, carried, carried_to_microsoft
 
 FIGURES = Path(__file__).resolve().parent.parent.parent / ".run" / "proof"
@@ -37,6 +38,15 @@ class Proof:
 
     full: bool
     seed: str
+    chance: random.Random
+
+    def some(self, points: list[Point], *, few: int, around: str = "") -> list[Point]:
+        """All points; or in short those around a call, and a few of the others, other ones each time."""
+        if self.full:
+            return points
+        near = [point for point in points if around and around in point.call]
+        others = [point for point in points if point not in near]
+        return near + self.chance.sample(others, min(few, len(others)))
 
     def note(self, part: str, **figures: Any) -> None:
         """Write figures down for the report. Those of the short form are no proof, and are not kept."""
@@ -49,7 +59,8 @@ class Proof:
 @pytest.fixture(scope="session")
 def proof(request: pytest.FixtureRequest) -> Proof:
     """How much is to be done."""
-    return Proof(request.config.getoption("--proof"), request.config.getoption("--seed"))
+    seed = request.config.getoption("--seed")
+    return Proof(request.config.getoption("--proof"), seed, random.Random(seed))
 
 
 @contextmanager
@@ -100,16 +111,16 @@ def opened(
             yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(
     azurite_accounts: Iterator[str],
     tls: Tls,
     signing_keys: KeyRing,
     machine_environment: dict[str, str],
     proof: Proof,
-    request: pytest.FixtureRequest,
 ) -> Iterator[Site]:
-    """One site for the tests of a module."""
-    public_url = f"http://127.0.0.1:{20_000 + (os.getpid() + hash(request.module.__name__)) % 12_000}"
+    """One site for all: what a test needs of it, it makes so."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        public_url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with opened(next(azurite_accounts), tls, signing_keys, machine_environment, public_url, proof.seed) as made:
         yield made

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -26,8 +26,10 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
 from local.microsoft.directory import Account
 from local.person import LostError, Person
+from shared import faults
 from shared.organisations import Policy
 from shared.organisations.ranges import RANGES
+from shared.scans import Job
 from shared.services import Services
 from shared.storage import key
 from tests.proof.wire import Request, Wire
@@ -153,8 +155,8 @@ class Site:
             board.forget()
             board.add(point.call, "silence" if point.when == "before" else "silence_after_applying")
             wire.decide = lambda _: ""
-            return lambda: any(entry.fault for entry in board.journal()) and (
-                point.when == "before" or self.mails() > mails
+            return lambda: (
+                any(entry.fault for entry in board.journal()) and (point.when == "before" or self.mails() > mails)
             )
         left = iter(range(point.number - 1, -1, -1))
 
@@ -202,8 +204,8 @@ class Site:
             except CUT_OFF:
                 pass
             finally:
-                # A story that did not notice (what died had no more to say to it) is over, too.
-                if not came.wait(1):
+                # Where the story was over before the call came, as after its answer, it has a moment left.
+                if not came.wait(2):
                     kill(process)
                 watcher.join()
         assert came.is_set(), f"never came to {point}"
@@ -216,9 +218,10 @@ class Site:
         self.messages()
         self.clock.advance(seconds=self.random.uniform(0, SWEEP_SECONDS))
         while True:
-            self.rooms.sweep.run()
-            for message in self.messages():
-                self.rooms.delivery.deliver(message)
+            with suppress(faults.StorageUnavailable):
+                self.rooms.sweep.run()
+                for message in self.messages():
+                    self.rooms.delivery.deliver(message)
             spent = float((self.clock() - began).total_seconds())
             if over():
                 return spent
@@ -286,6 +289,12 @@ class Site:
         return len(self.microsoft.cloud.mailboxes.inbox(account))
 
     # What lies in storage
+
+    def job(self, job: Job) -> Job:
+        """A job as it stands."""
+        found = self.rooms.jobs.get(job.device_id, job.manifest.id)
+        assert found is not None
+        return found
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Every row of a table."""

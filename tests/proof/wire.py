@@ -1,7 +1,7 @@
 """The wire between the service and what it asks: storage, Entra, Graph, Key Vault. It misbehaves on purpose.
 
-Each request has a name (``table jobs PUT job``, ``microsoft POST /me/sendMail``). Whoever holds the wire decides for each
-what happens to it:
+Each request has a name (``table jobs PUT job``, ``microsoft POST /me/sendMail``). Whoever holds the wire decides what
+happens to it:
 
 ===========================  ==================================================================================
 ``503``, ``cut``             it does not arrive; the client hears 503, or loses its connection
@@ -22,7 +22,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -35,6 +35,8 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 _ENDPOINT = re.compile(r"(Blob|Queue|Table)Endpoint=http://127\.0\.0\.1:(\d+)")
 _ROW = re.compile(r"RowKey[\"'=: ]+([a-z]+)(?:\||%7C)", re.IGNORECASE)
 _BATCHED = re.compile(r"^(POST|PUT|PATCH|MERGE|DELETE) \S+/(\w+?)(?:\(|\s|\?)", re.MULTILINE)
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers, body."""
 _ID = re.compile(r"/(?=[^/]*\d)[^/]{20,}")
 
 
@@ -115,7 +117,7 @@ def name_of(service: str, method: str, path: str, body: bytes) -> str:
         shown = re.sub(r"^/v1\.0|/oauth2|/v2\.0", "", _ID.sub("/…", where))
         return f"microsoft {method} {shown} {kind}".strip()
     parts = where.split("/")
-    thing = re.sub(r"\(.*", "", parts[2]) if len(parts) > 2 else ""  # noqa: PLR2004  (an account, and what is in it)
+    thing = re.sub(r"\(.*", "", parts[2]) if len(parts) > 2 else ""
     if thing == "$batch":
         text = body.decode("latin-1")
         done = _BATCHED.findall(text)
@@ -127,85 +129,10 @@ def name_of(service: str, method: str, path: str, body: bytes) -> str:
 
 @contextmanager
 def _way(service: str, port: int, wire: Wire, tls: Tls | None = None) -> Iterator[int]:
-    trusting = ssl.create_default_context(cafile=str(tls.bundle_file)) if tls else None
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 120
-
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
-            request = Request(
-                name_of(service, self.command, self.path, body),
-                self.command,
-                self.path,
-                {name.lower(): value for name, value in self.headers.items()},
-                body,
-                monotonic(),
-            )
-            # What a person's browser does at Microsoft is no call of ours.
-            fault = "" if "sec-fetch-site" in request.headers else wire.decide(request)
-            if fault == "late":
-                wire.over.wait(wire.seconds)
-            status, headers, answer = 503, [], b""
-            if fault in {"", "late"} or fault.startswith("applied"):
-                status, headers, answer = self.forward(body)
-                told = {name.lower(): value for name, value in headers}
-                wire.answered(Request(**{**vars(request), "ended": monotonic(), "status": status, "answered": told}))
-            if "overtaken" in fault:
-                wire.overtake()
-            if fault == "applied, late":
-                wire.over.wait(wire.seconds)
-            if fault.endswith("held"):
-                wire.hold()
-            if fault.endswith(("cut", "held")):
-                self.close_connection = True
-                return
-            if fault.endswith("503"):
-                status, headers, answer = 503, [], b""
-            self.send_response_only(status)
-            for name, value in headers:
-                if name.lower() not in _HOP:
-                    self.send_header(name, value)
-            # To HEAD it says how much there is, and comes without it.
-            told = {name.lower(): value for name, value in headers}
-            length = told.get("content-length", "0") if self.command == "HEAD" else str(len(answer))
-            self.send_header("Content-Length", length)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_POST = do_PUT = do_PATCH = do_DELETE = do_MERGE = do_HEAD = do_GET  # noqa: N815
-
-        def forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-            upstream = (
-                http.client.HTTPSConnection("localhost", port, timeout=30, context=trusting)
-                if trusting
-                else http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            )
-            try:
-                upstream.request(self.command, self.path, body, dict(self.headers))
-                answer = upstream.getresponse()
-                return answer.status, answer.getheaders(), answer.read()
-            finally:
-                upstream.close()
-
-        def handle(self) -> None:
-            # Who was killed says no goodbye.
-            try:
-                super().handle()
-            except (ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException):
-                self.close_connection = True
-
-        def finish(self) -> None:
-            try:
-                super().finish()
-            except OSError:
-                return
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    server = _Server(("127.0.0.1", 0), Handler, tls)
+    """One way of the wire; yields the port to which requests go now."""
+    upstream = _Upstream(service, port, ssl.create_default_context(cafile=str(tls.bundle_file)) if tls else None)
+    handler = type("Handler", (_Handler,), {"wire": wire, "upstream": upstream})
+    server = _Server(("127.0.0.1", 0), handler, tls)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -215,6 +142,94 @@ def _way(service: str, port: int, wire: Wire, tls: Tls | None = None) -> Iterato
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@dataclass(frozen=True)
+class _Upstream:
+    """Where a way ends."""
+
+    service: str
+    port: int
+    trusting: ssl.SSLContext | None
+
+    def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """Do a request there."""
+        if self.trusting:
+            asked = http.client.HTTPSConnection("localhost", self.port, timeout=30, context=self.trusting)
+        else:
+            asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)  # type: ignore[assignment]
+        try:
+            asked.request(method, path, body, headers)
+            answer = asked.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            asked.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """A client's connection."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 120
+    wire: Wire
+    upstream: _Upstream
+
+    def do_GET(self) -> None:
+        """Let happen to a request what is decided."""
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        name = name_of(self.upstream.service, self.command, self.path, body)
+        request = Request(name, self.command, self.path, headers, body, monotonic())
+        # What a person's browser does at Microsoft is no call of ours.
+        fault = "" if "sec-fetch-site" in headers else self.wire.decide(request)
+        answer = self._answer(request, fault)
+        if fault.endswith("held"):
+            self.wire.hold()
+        if fault.endswith(("cut", "held")):
+            self.close_connection = True
+        else:
+            self._say(*((503, [], b"") if fault.endswith("503") else answer))
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_MERGE = do_HEAD = do_GET  # noqa: N815
+
+    def _answer(self, request: Request, fault: str) -> Answer:
+        answer: Answer = (503, [], b"")
+        if fault == "late":
+            self.wire.over.wait(self.wire.seconds)
+        if fault in {"", "late"} or fault.startswith("applied"):
+            answer = self.upstream.ask(request.method, request.path, request.body, dict(self.headers))
+            told = {name.lower(): value for name, value in answer[1]}
+            self.wire.answered(replace(request, ended=monotonic(), status=answer[0], answered=told))
+        if "overtaken" in fault:
+            self.wire.overtake()
+        if fault == "applied, late":
+            self.wire.over.wait(self.wire.seconds)
+        return answer
+
+    def _say(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in _HOP:
+                self.send_header(name, value)
+        # To HEAD it says how much there is, and comes without it.
+        told = {name.lower(): value for name, value in headers}
+        length = told.get("content-length", "0") if self.command == "HEAD" else str(len(content))
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def handle(self) -> None:
+        """Serve requests; who was killed says no goodbye."""
+        with suppress(ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException):
+            super().handle()
+
+    def finish(self) -> None:
+        """Close what is still open."""
+        with suppress(OSError):
+            super().finish()
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
 
 
 class _Server(ThreadingHTTPServer):

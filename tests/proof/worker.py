@@ -1,7 +1,7 @@
 """The service in processes that can be killed: ``python -m tests.proof.worker``.
 
-It has everything imported and forks for each line of its input, JSON with ``environment`` (settings), ``ahead`` (seconds by
-which the clock is ahead), ``act`` (a function of this module) and what that takes. It answers with the id of the fork.
+It has everything imported and forks for each line of its input, JSON with ``environment`` (settings), ``ahead`` (by so
+many seconds its clock is), ``act`` (a function of this module) and what that takes. It answers with the id of the fork.
 """
 
 import importlib
@@ -9,10 +9,11 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import uvicorn
 
 from local import app as local_app
 from shared import faults, settings
@@ -29,20 +30,30 @@ def refresh(rooms: Services, told: dict[str, Any]) -> None:
     rooms.grants.access_token(told["tid"], told["oid"], told["scopes"])
 
 
-def renew(rooms: Services, told: dict[str, Any]) -> None:  # noqa: ARG001
+def renew(rooms: Services, told: dict[str, Any]) -> None:
     """Renew sleeping sign-ins, as the timer does."""
     rooms.keep_alive.run()
 
 
+SERVING: list[Services] = []
+
+
 def serve(rooms: Services, told: dict[str, Any]) -> None:
     """Serve the HTTP doors until killed."""
-    with local_app.running(rooms, port=told["port"], queue=False):
-        threading.Event().wait()
+    SERVING.append(rooms)
+    config = uvicorn.Config(DOORS, host="127.0.0.1", port=told["port"], log_level="warning", access_log=False)
+    uvicorn.Server(config).run()
 
 
+DOORS = local_app.Doors(lambda: SERVING[0])
+"""Built once: it takes longer than what a test then does with them."""
 ACTS: dict[str, Callable[[Services, dict[str, Any]], None]] = {
     act.__name__: act for act in (deliver, refresh, renew, serve)
 }
+
+
+def _service(ahead: timedelta) -> Services:
+    return Services(settings.read(os.environ), clock=lambda: datetime.now(UTC) + ahead)
 
 
 def main() -> None:
@@ -50,7 +61,7 @@ def main() -> None:
     for module in (
         *("azure.data.tables", "azure.storage.blob", "azure.storage.queue", "msal", "shared.identity.entra"),
         *("shared.mail.smtp", "shared.mail.graph.draft", "shared.mail.graph.send", "shared.scans.deliver"),
-        *("shared.vault.grants", "shared.vault.key_vault", "shared.vault.keep_alive"),
+        *("shared.vault.grants", "shared.vault.key_vault", "shared.vault.keep_alive", "shared.pages.render"),
     ):
         importlib.import_module(module)
     # Who ends is not waited for.
@@ -61,9 +72,7 @@ def main() -> None:
         if not child:
             try:
                 os.environ.update(told["environment"])
-                ahead = timedelta(seconds=told["ahead"])
-                rooms = Services(settings.read(os.environ), clock=lambda: datetime.now(UTC) + ahead)
-                ACTS[told["act"]](rooms, told)
+                ACTS[told["act"]](_service(timedelta(seconds=told["ahead"])), told)
             except faults.Fault:
                 pass  # it stands in the row
             finally:
