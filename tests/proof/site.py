@@ -210,6 +210,14 @@ class Site:
                 watcher.join()
         assert came.is_set(), f"never came to {point}"
 
+    @staticmethod
+    def until(condition: Callable[[], bool], *, seconds: float = 600) -> None:
+        """Wait until it holds."""
+        ends = monotonic() + seconds
+        while not condition():
+            assert monotonic() < ends, "it never came"
+            sleep(0.02)
+
     # What helps
 
     def recover(self, over: Callable[[], bool], *, within: float = 3600) -> float:

@@ -7,9 +7,12 @@ many seconds its clock is), ``act`` (a function of this module) and what that ta
 import importlib
 import json
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +38,52 @@ def renew(rooms: Services, told: dict[str, Any]) -> None:
     rooms.keep_alive.run()
 
 
+def churn(rooms: Services, told: dict[str, Any]) -> None:
+    """Do what the service does with the same people and jobs as other workers, in an order by chance."""
+    chance, tid, scopes = random.Random(told["seed"]), told["tid"], told["scopes"]
+
+    def refused() -> None:
+        oid = person()
+        held = rooms.grants.access_token(tid, oid, scopes)
+        rooms.grants.access_token(tid, oid, scopes, refused=held)
+
+    def end() -> None:
+        grant = rooms.grants.get(tid, person())
+        if grant is not None:
+            rooms.grants.end(grant, faults.SignInExpired)
+
+    def postpone() -> None:
+        grant = rooms.grants.get(tid, person())
+        if grant is not None:
+            rooms.grants.postpone(grant)
+
+    def person() -> str:
+        return str(chance.choice(told["sign_ins"])[0])
+
+    deeds: list[tuple[int, Callable[[], object]]] = [
+        (30, refused),
+        (6, lambda: rooms.grants.store(tid, *chance.choice(told["sign_ins"]))),
+        (3, end),
+        (3, postpone),
+        (1, lambda: rooms.grants.erase(tid, person())),
+        (1, lambda: rooms.grants.reseal(tid)),
+        (40, lambda: rooms.delivery.deliver("/".join(chance.choice(told["jobs"])))),
+        (6, rooms.sweep.run),
+        (1, lambda: rooms.acceptance.cancel(_Printer(chance.choice(told["jobs"])[0]), chance.choice(told["jobs"])[1])),
+    ]
+    for _ in range(told["rounds"]):
+        [(_, deed)] = chance.choices(deeds, [weight for weight, _ in deeds])
+        with suppress(faults.Fault):
+            deed()
+
+
+@dataclass(frozen=True)
+class _Printer:
+    """So much of a device as a cancellation looks at."""
+
+    id: str
+
+
 SERVING: list[Services] = []
 
 
@@ -48,7 +97,7 @@ def serve(rooms: Services, told: dict[str, Any]) -> None:
 DOORS = local_app.Doors(lambda: SERVING[0])
 """Built once: it takes longer than what a test then does with them."""
 ACTS: dict[str, Callable[[Services, dict[str, Any]], None]] = {
-    act.__name__: act for act in (deliver, refresh, renew, serve)
+    act.__name__: act for act in (deliver, refresh, renew, churn, serve)
 }
 
 
