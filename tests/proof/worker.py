@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any
 import uvicorn
 
 from local import app as local_app
+from local.queue_door import QueueDoor
 from shared import faults, settings
 from shared.services import Services
 
@@ -84,6 +86,19 @@ class _Printer:
     id: str
 
 
+def work(rooms: Services, told: dict[str, Any]) -> None:
+    """Take messages from the queue as the Functions host does, and sweep, until killed."""
+    stop = threading.Event()
+
+    def sweeps() -> None:
+        while not stop.wait(told["sweep_seconds"]):
+            with suppress(Exception):
+                rooms.sweep.run()
+
+    threading.Thread(target=sweeps, daemon=True).start()
+    QueueDoor(rooms.settings.data_storage, rooms).serve(stop)
+
+
 SERVING: list[Services] = []
 
 
@@ -97,7 +112,7 @@ def serve(rooms: Services, told: dict[str, Any]) -> None:
 DOORS = local_app.Doors(lambda: SERVING[0])
 """Built once: it takes longer than what a test then does with them."""
 ACTS: dict[str, Callable[[Services, dict[str, Any]], None]] = {
-    act.__name__: act for act in (deliver, refresh, renew, churn, serve)
+    act.__name__: act for act in (deliver, refresh, renew, churn, work, serve)
 }
 
 
