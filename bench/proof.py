@@ -1,8 +1,8 @@
 """Everything that is proven, in one run: ``make proof``, or ``python -m bench.proof [part …]``.
 
 Each part is a program of its own, bounded in time; one that fails or takes too long is told as such, and the others run
-on. What they found (``.run/proof/*.json``) becomes ``.run/proof/report.md``, and the table of docs/reliability.md between
-its two marks.
+on. What they found (``.run/proof/*.json``) becomes ``.run/proof/report.md``, and the table of docs/reliability.md
+between its two marks.
 """
 
 import argparse
@@ -131,9 +131,9 @@ def _soak(_: str, each: dict[str, Any]) -> list[str]:
     ratios = ", ".join(f"{phase} {found['ratio']}" for phase, found in each["neighbour"].items() if phase != "alone")
     killed = each["trouble"].get("worker killed", 0)
     much = f"{each['devices']} devices, {each['accepted']} scans, {killed} workers killed"
+    load = f"load {each['load'][0]} to {each['load'][1]}"
     return [
-        f"| soak, {each['minutes']} minutes, load {each['load'][0]} to {each['load'][1]} | {much} "
-        f"| {each['lost']} lost, {ends} |",
+        f"| soak, {each['minutes']} minutes, {load} | {much} | {each['lost']} lost, {ends} |",
         f"| its memory | a worker that lived through it | {memory} |",
         f"| its neighbour | median wait, as a multiple of the {alone} s alone | {ratios} |",
     ]
