@@ -82,7 +82,7 @@ class Soak:
 
     def scan(self, device: Api, user: str, account: str) -> str:
         """Scan once, and try until it is accepted; returns the scan's id."""
-        document = b"%PDF-1.7 " + self.chance.randbytes(DOCUMENT_BYTES)
+        document = b"%PDF-1.7 " + self.chance.randbytes(DOCUMENT_BYTES) + b"\n%%EOF\n"
         manifest = make_manifest(document, name="a.pdf", media_type="application/pdf", user_id=user)
         manifest["title"] = manifest["id"]
         while True:

@@ -174,19 +174,12 @@ class Site:
         return self.kill_when(moment, start())
 
     def kill_when(self, moment: Callable[[], bool], process: int) -> bool:
-        """Kill a process when the moment has come; False: it ended by itself."""
-        ends = monotonic() + PATIENCE
+        """Kill a process when the moment has come, and let everything pass again; False: it ended by itself."""
         try:
-            while not moment():
-                if ended(process):
-                    return False
-                assert monotonic() < ends, "the moment never came"
-                sleep(0.004)
-            kill(process)
+            return kill_when(process, moment)
         finally:
             self.wire.calm()
             self.microsoft.switchboard.remove()
-        return True
 
     def dies_while(self, point: Point, story: Callable[[], object]) -> None:
         """Serve HTTP and let a story happen, in which the process is killed at a point."""
@@ -350,6 +343,18 @@ def kill(process: int) -> None:
     while not ended(process):
         assert monotonic() < ends
         sleep(0.002)
+
+
+def kill_when(process: int, moment: Callable[[], bool]) -> bool:
+    """Kill a process when the moment has come; False: it ended before."""
+    ends = monotonic() + PATIENCE
+    while not moment():
+        if ended(process):
+            return False
+        assert monotonic() < ends, "the moment never came"
+        sleep(0.004)
+    kill(process)
+    return True
 
 
 def _listens(port: int) -> bool:

@@ -8,7 +8,7 @@ from shared.organisations.ranges import RANGES
 from tests.proof.conftest import Proof
 from tests.proof.history import History, RowHistory, Seen, Written
 from tests.proof.site import CONTOSO, Site, ended
-from tests.proof.test_killed_deliveries import accepted
+from tests.proof.test_killed_deliveries import DOCUMENT, accepted
 from tests.proof.test_storage import Weather
 
 WORKERS = 8
@@ -27,7 +27,7 @@ def test_eight_workers_do_nothing_that_one_could_not(site: Site, proof: Proof) -
         site.microsoft.cloud.refresh_tokens.rotation = rotation
         site.consent("send-verified")
         people = [site.pin(name) for name in ("adele", "ben", "olga")]
-        jobs = [accepted(site, b"%PDF-1.7 the scan", another_day=False) for _ in range(24 if proof.full else 8)]
+        jobs = [accepted(site, DOCUMENT, another_day=False) for _ in range(24 if proof.full else 8)]
         history, weather = History(), Weather(proof.chance, 3)
         site.wire.over.clear()
         site.wire.answered, site.wire.decide = history, weather

@@ -40,6 +40,11 @@ def renew(rooms: Services, told: dict[str, Any]) -> None:
     rooms.keep_alive.run()
 
 
+def look(rooms: Services, told: dict[str, Any]) -> None:
+    """Look once at a mailbox's sign-in, and so activate it where that can be."""
+    rooms.mailbox_sign_ins.look(told["sign_in"], begun_by=told["device"])
+
+
 def churn(rooms: Services, told: dict[str, Any]) -> None:
     """Do what the service does with the same people and jobs as other workers, in an order by chance."""
     chance, tid, scopes = random.Random(told["seed"]), told["tid"], told["scopes"]
@@ -105,14 +110,14 @@ SERVING: list[Services] = []
 def serve(rooms: Services, told: dict[str, Any]) -> None:
     """Serve the HTTP doors until killed."""
     SERVING.append(rooms)
-    config = uvicorn.Config(DOORS, host="127.0.0.1", port=told["port"], log_level="warning", access_log=False)
+    config = uvicorn.Config(DOORS, port=told["port"], lifespan="off", log_level="warning", access_log=False)
     uvicorn.Server(config).run()
 
 
 DOORS = local_app.Doors(lambda: SERVING[0])
 """Built once: it takes longer than what a test then does with them."""
 ACTS: dict[str, Callable[[Services, dict[str, Any]], None]] = {
-    act.__name__: act for act in (deliver, refresh, renew, churn, work, serve)
+    act.__name__: act for act in (deliver, refresh, renew, look, churn, work, serve)
 }
 
 
@@ -125,7 +130,8 @@ def main() -> None:
     for module in (
         *("azure.data.tables", "azure.storage.blob", "azure.storage.queue", "msal", "shared.identity.entra"),
         *("shared.mail.smtp", "shared.mail.graph.draft", "shared.mail.graph.send", "shared.scans.deliver"),
-        *("shared.vault.grants", "shared.vault.key_vault", "shared.vault.keep_alive", "shared.pages.render"),
+        *("shared.mailboxes.sign_ins", "shared.identity.device_code", "shared.vault.grants"),
+        *("shared.vault.key_vault", "shared.vault.keep_alive", "shared.pages.render"),
     ):
         importlib.import_module(module)
     # Who ends is not waited for.
