@@ -23,7 +23,7 @@ COUNT ?= 1
 # More than cores: a test waits for Azurite, browsers and sockets half of its time.
 WORKERS ?= 4
 
-.PHONY: help install test-install run test lint demo ticket texts pictures pins clean package bench-cold infra-check
+.PHONY: help install test-install run test lint demo ticket texts pictures pins clean package proof bench-cold infra-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ pictures: test-install ## a picture of every page at three widths in .run/pictur
 
 package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill of materials; TWICE=1 proves that two builds are equal
 	@$(IN)/python -m infra.package $(if $(TWICE),--twice)
+
+proof: test-install ## all proofs in full, under an hour: crashes, storage, histories, soak, fuzzing, mutations; PARTS="crash soak" for some
+	@$(IN)/python -m bench.proof $(PARTS)
 
 bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5
 	@$(IN)/python -m bench.cold --rounds $(or $(ROUNDS),5)
