@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Holds,
         Jobs,
         Ledger,
+        Restored,
         Retention,
         Slots,
         Sweep,
@@ -564,6 +565,13 @@ class Services:
             self.failure_notices,
             self.clock,
         )
+
+    @cached_property
+    def restored(self) -> Restored:
+        """The jobs of a backup."""
+        from shared.scans import Restored
+
+        return Restored(self.jobs)
 
     @cached_property
     def hold_index(self) -> HoldIndex:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from shared.scans.holds import Holds
     from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
     from shared.scans.ledger import CODES, PLACE, Day, Figures, Ledger
+    from shared.scans.restored import Restored
     from shared.scans.retention import Retention
     from shared.scans.slots import Slots
     from shared.scans.sweep import Sweep
@@ -68,6 +69,7 @@ __all__ = [
     "Jobs",
     "Ledger",
     "Manifest",
+    "Restored",
     "Retention",
     "Slots",
     "Sweep",
@@ -102,6 +104,7 @@ __getattr__ = exported(
         "Day": "ledger",
         "Figures": "ledger",
         "Ledger": "ledger",
+        "Restored": "restored",
         "Retention": "retention",
         "Slots": "slots",
         "Sweep": "sweep",

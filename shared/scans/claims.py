@@ -66,7 +66,8 @@ class Claims:
         if job.state == "sending" and job.lease is not None:
             came = self._slots.seize(job.lease)
             if came is not None and now < came.until:
-                return None
+                # Earlier than the sweep, which has just seen that the lease is over, would look again.
+                return {}, came.until + timedelta(seconds=1)
             look = look or (came is not None and came.verified)
             past = noted(past, Attempt(job.attempts, now, BROKEN_OFF))
             if came is not None and not came.verified:
