@@ -212,6 +212,10 @@ def test_an_issuer_in_capitals_is_another_one(authority: Authority) -> None:
         {"nbf": int(NOW.timestamp()) + 301},
         {"nbf": [1]},
         {"nbf": None, "iat": int(NOW.timestamp()) + 301},
+        {"iat": ""},
+        {"iat": "soon"},
+        {"iat": [1]},
+        {"iat": float("inf")},
     ],
     ids=repr,
 )
