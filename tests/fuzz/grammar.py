@@ -101,7 +101,7 @@ def near(rng: Random, text: str) -> str:
         lambda: text[: rng.randrange(len(text) + 1)],
         lambda: text + rng.choice([" ", "\n", "\x00", ".", "/", "=", "\u200b"]),
         lambda: rng.choice([" ", "\n", "{", "urn:uuid:", "\ufeff"]) + text,
-        lambda: quote(text, safe=""),
+        lambda: quote(text, safe="", errors="surrogatepass"),
         lambda: text.translate({ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789"}),
         lambda: text.replace("-", ""),
         lambda: text + text,

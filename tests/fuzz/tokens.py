@@ -131,7 +131,7 @@ def _number(value: int) -> str:
 ID_TOKEN = Target(
     "ID token",
     "what Entra did not sign for this very login proves nobody (A01 to A10)",
-    12_000,
+    6_000,
     generate_id_token,
     build_id_token,
     ("shared.identity.id_token",),
@@ -238,7 +238,7 @@ _SIGNATURES = "shared.devices.signatures"
 ASSERTION = Target(
     "device assertion",
     "nobody but the holder of the device's key of now, who signed for us just now, is a device (D06 to D09, D12)",
-    5_000,
+    4_000,
     generate_assertion,
     build_assertion,
     _DEVICE_MODULES,
@@ -381,7 +381,7 @@ def build_enrolment(modules: Modules) -> Check:
 ENROLMENT = Target(
     "enrolment proof",
     "a key is enrolled by its holder alone, for us, just now (D05, D09, D12)",
-    5_000,
+    4_000,
     generate_enrolment,
     build_enrolment,
     (*_DEVICE_MODULES[:4], "shared.devices.enrolment"),
@@ -466,7 +466,7 @@ def build_sealed(modules: Modules) -> Check:
 SEALED = Target(
     "sealed format",
     "only what we sealed opens, for its tenant and at its place (G02 to G04, G06)",
-    9_000,
+    20_000,
     generate_sealed,
     build_sealed,
     ("shared.vault.sealing",),
