@@ -28,7 +28,9 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=INPUTS, help="of all targets together")
     parser.add_argument("--seed", default=f"{datetime.now(UTC):%Y-%m-%d}", help="makes the same inputs again")
     parser.add_argument("--target", help="this one alone, by its name")
-    parser.add_argument("--atheris", metavar="TARGET", help="guided by coverage, until Ctrl-C (libFuzzer's own options may follow)")
+    parser.add_argument(
+        "--atheris", metavar="TARGET", help="guided by coverage, until Ctrl-C (libFuzzer's own options may follow)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     asked, rest = parser.parse_known_args()
     if asked.atheris:
@@ -56,7 +58,9 @@ def report(targets: list[Target], seed: str, inputs: int, file: Path | None) -> 
     if file is not None:
         told = {"inputs": tried, "findings": found, "cpu_seconds": round(seconds, 1), **figures}
         file.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    print(f"fuzz: {tried} inputs for {len(targets)} targets, {found} findings, {seconds:.0f} s of one core, seed {seed}")
+    print(
+        f"fuzz: {tried} inputs for {len(targets)} targets, {found} findings, {seconds:.0f} s of one core, seed {seed}"
+    )
     return 1 if found or not targets else 0
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode
 
 import requests
 
@@ -47,7 +47,10 @@ def generate_manifest(rng: Random) -> dict[str, Any]:
     told = _manifest(rng)
     if rng.random() < 0.15:  # another kind's recipient beside the right one
         told[rng.choice(["user", "to", "fax_number"])] = rng.choice(["adele", ["e@x.example"], "+1", None])
-    return {"told": bent(rng, told, 3) if rng.random() < 0.7 else told, "written": rng.choice(["json"] * 8 + ["utf-16", "twice", "cut"])}
+    return {
+        "told": bent(rng, told, 3) if rng.random() < 0.7 else told,
+        "written": rng.choice(["json"] * 8 + ["utf-16", "twice", "cut"]),
+    }
 
 
 def build_manifest(modules: Modules) -> Check:
@@ -130,8 +133,20 @@ MANIFEST = Target(
     (_BODIES, "functions.device_api.scans"),
     (
         (Edit("functions.device_api.scans", "    if given != {_RECIPIENT[told.kind]}:\n", "    if not given:\n"),),
-        (Edit(_BODIES, 'model_config = ConfigDict(extra="forbid", strict=True)', 'model_config = ConfigDict(strict=True)'),),
-        (Edit(_BODIES, 'model_config = ConfigDict(extra="forbid", strict=True)', 'model_config = ConfigDict(extra="forbid")'),),
+        (
+            Edit(
+                _BODIES,
+                'model_config = ConfigDict(extra="forbid", strict=True)',
+                "model_config = ConfigDict(strict=True)",
+            ),
+        ),
+        (
+            Edit(
+                _BODIES,
+                'model_config = ConfigDict(extra="forbid", strict=True)',
+                'model_config = ConfigDict(extra="forbid")',
+            ),
+        ),
         (Edit(_BODIES, 'pattern=r"^[A-Za-z0-9._-]{1,128}$"', 'pattern=r"[A-Za-z0-9._-]{1,128}"'),),
     ),
 )
@@ -156,8 +171,15 @@ def generate_reply(rng: Random) -> dict[str, Any]:
                                           "Sun, 23 Nov 2025 12:00:30 GMT", "Sat, 23 Nov 2099 12:00:30 GMT"])}  # fmt: skip
     if rng.random() < 0.3:
         headers["WWW-Authenticate"] = f'Bearer error="insufficient_claims", claims="{claims}"'
-    body = rng.choice([dumped({"error": bent(rng, error)}), dumped(bent(rng, {"error": error})), b"[" * 2000, b"", b"\xff"])
-    return {"smtp": False, "code": rng.choice([200, 302, 400, 401, 403, 404, 413, 429, 500, 503]), "headers": headers, "body": body}
+    body = rng.choice(
+        [dumped({"error": bent(rng, error)}), dumped(bent(rng, {"error": error})), b"[" * 2000, b"", b"\xff"]
+    )
+    return {
+        "smtp": False,
+        "code": rng.choice([200, 302, 400, 401, 403, 404, 413, 429, 500, 503]),
+        "headers": headers,
+        "body": body,
+    }
 
 
 def build_reply(modules: Modules) -> Check:
@@ -196,7 +218,11 @@ REPLY = Target(
         (Edit("shared.mail.graph.refusals", ' and code.isascii() and code.replace("_", "").isalnum()', ""),),
         (Edit("shared.mail.graph.refusals", "return min(max(wait, 0.0), LONGEST_WAIT)", "return wait"),),
         (Edit("shared.mail.graph.refusals", "claims if isinstance(json.loads(claims), dict) else None", "claims"),),
-        (Edit("shared.mail.replies", 'note = f"smtp {step} {code} {enhanced}"', 'note = f"smtp {step} {code} {said}"'),),
+        (
+            Edit(
+                "shared.mail.replies", 'note = f"smtp {step} {code} {enhanced}"', 'note = f"smtp {step} {code} {said}"'
+            ),
+        ),
     ),
 )
 TARGETS = (MANIFEST, REPLY)
@@ -231,9 +257,15 @@ def generate_callback(rng: Random) -> dict[str, Any]:
     if rng.random() < 0.1:
         fields = fields[:1]
     way = rng.choice(["callback", "callback", "consent", "finish"])
-    kind = rng.choice(["application/x-www-form-urlencoded"] * 6 + ["multipart/form-data; boundary=x", "application/json", ""])
+    clean = rng.random() < 0.3
+    if clean and way == "callback":  # one that is right, or there is nothing to finish
+        fields = [("code", "c"), ("state", "STATE"), *fields[2:3]]
+    kind = rng.choice(
+        ["application/x-www-form-urlencoded"] * 6 + ["multipart/form-data; boundary=x", "application/json", ""]
+    )
     cookie = rng.choice(["", f"__Host-browser={hostile(rng, 1)}", "__Host-browser=other"])
-    return {"way": way, "fields": fields, "type": kind, "cookie": cookie, "number": rng.randrange(2**32)}
+    kind = "application/x-www-form-urlencoded" if clean else kind
+    return {"way": way, "fields": fields, "clean": clean, "type": kind, "cookie": cookie, "number": rng.randrange(2**32)}
 
 
 def _near_state(rng: Random, state: str) -> str:
@@ -276,9 +308,27 @@ def stored(services: Any) -> tuple[Target, Target]:
         ("functions.forms", "shared.identity.authorizations", "functions.sign_in"),
         (
             (Edit("functions.forms", "    if len(form.multi_items()) != len(form):\n", "    if False:\n"),),
-            (Edit("shared.identity.authorizations", "browser is None or not hmac.compare_digest(_hash(browser), row[\"browser\"])", "False"),),
-            (Edit("shared.identity.authorizations", "if any(len(value) > _LONGEST_VALUE for value in kept.values()):", "if False:"),),
-            (Edit("shared.identity.authorizations", "except (Gone, ValueError) as error:", "except ValueError as error:"),),
+            (
+                Edit(
+                    "shared.identity.authorizations",
+                    'browser is None or not hmac.compare_digest(_hash(browser), row["browser"])',
+                    "False",
+                ),
+            ),
+            (
+                Edit(
+                    "shared.identity.authorizations",
+                    "if any(len(value) > _LONGEST_VALUE for value in kept.values()):",
+                    "if False:",
+                ),
+            ),
+            (
+                Edit(
+                    "shared.identity.authorizations",
+                    "except (Gone, ValueError) as error:",
+                    "except ValueError as error:",
+                ),
+            ),
         ),
     )
     queue = Target(
@@ -289,8 +339,20 @@ def stored(services: Any) -> tuple[Target, Target]:
         build_queue,
         ("shared.scans.deliver",),
         (
-            (Edit("shared.scans.deliver", "device_id, job_id = str(uuid.UUID(device_id)), str(uuid.UUID(job_id))", "uuid.UUID(device_id)"),),
-            (Edit("shared.scans.deliver", "        except ValueError:\n            log.warning(\"a queue", "        except KeyError:\n            log.warning(\"a queue"),),
+            (
+                Edit(
+                    "shared.scans.deliver",
+                    "device_id, job_id = str(uuid.UUID(device_id)), str(uuid.UUID(job_id))",
+                    "uuid.UUID(device_id)",
+                ),
+            ),
+            (
+                Edit(
+                    "shared.scans.deliver",
+                    '        except ValueError:\n            log.warning("a queue',
+                    '        except KeyError:\n            log.warning("a queue',
+                ),
+            ),
         ),
     )
     return callback, queue
@@ -308,7 +370,7 @@ def _callbacks(services: Any, modules: Modules) -> Check:
     )  # fmt: skip
     rooms.__dict__["authorizations"] = authorizations  # what services.py would build, of the given module
     answers.log.setLevel(logging.CRITICAL)
-    loop = asyncio.new_event_loop()
+
     sign_in = modules("functions.sign_in").build(lambda: rooms)
     doors = {"callback": sign_in, "finish": sign_in, "consent": consent.build(lambda: rooms)}
     under_way: list[str] = []
@@ -329,19 +391,20 @@ def _callbacks(services: Any, modules: Modules) -> Check:
         fields = [(name, known.get(value, value)) for name, value in given["fields"]]
         if way == "finish":
             fields.append(("tx", rng.choice([answered[0], room._hash(current), near(rng, answered[0])])))
-        told = _encoded(rng, fields)
+        told = urlencode(fields, errors="surrogatepass") if given["clean"] else _encoded(rng, fields)
         method, path = {"callback": ("POST", "/auth/callback"), "consent": ("GET", "/consent/callback"),
                         "finish": ("GET", "/auth/finish")}[way]  # fmt: skip
         body = told if way == "callback" else ""
         headers = {"content-type": given["type"], "content-length": str(len(body)), "cookie": given["cookie"]}
-        status, location, page = loop.run_until_complete(
+        status, location, page = asyncio.run(
             _ask(doors[way], method, path, "" if body else told, headers, body.encode("latin-1"))
         )
         assert CANARY.encode() not in page, "the page shows what was sent"
         if status != 303:
             assert status in STATUS_OF_TROUBLE, f"status {status}"
-            row = table.get(room.key(answered[0]), room.ROW) if way == "finish" else None
-            assert row is None or row["status"] == "answered", "another browser used it up"
+            handle, status = (room._hash(current), "begun") if way == "consent" else (answered[0], "answered")
+            row = None if way == "callback" else table.get(room.key(handle), room.ROW)
+            assert row is None or row["status"] == status, "another browser used it up"
             return
         assert way == "callback", "an answer without its browser, or one that nobody expects, went on"
         assert location == f"/auth/finish?tx={room._hash(current)}", "it leads elsewhere"
@@ -411,5 +474,3 @@ def _queue(services: Any, modules: Modules) -> Check:
             assert key(device, job) == f"{device}|{job}", "another row"
 
     return check
-
-

@@ -154,7 +154,9 @@ def jws_near(rng: Random, token: str) -> str:
         value = bent(rng, json.loads(unb64(parts[at])))
         parts[at] = b64(dumped(value))
     elif how < 0.5:
-        header = json.loads(unb64(parts[0])) | {"alg": rng.choice(["none", "None", "HS256", "ES384", "RS256", "ES256K", ""])}
+        header = json.loads(unb64(parts[0])) | {
+            "alg": rng.choice(["none", "None", "HS256", "ES384", "RS256", "ES256K", ""])
+        }
         parts[0] = b64(dumped(header))
         parts[2] = rng.choice(["", parts[2], b64(rng.randbytes(64))])
     elif how < 0.8:

@@ -192,7 +192,9 @@ def build_name(modules: Modules) -> Check:
 
 MAIL = ("shared.mail.headers", "shared.mail.message", "shared.mail.readback", "shared.mail.mime")
 _NOT_READ_BACK = Edit("shared.mail.mime", "        require_read_as(meant, self._head + self._tail)\n", "")
-_WRITTEN_AS_IS = Edit("shared.mail.headers", ' and "=?" not in text and _PLAIN_TEXT.fullmatch(text)', " and text.isascii()")
+_WRITTEN_AS_IS = Edit(
+    "shared.mail.headers", ' and "=?" not in text and _PLAIN_TEXT.fullmatch(text)', " and text.isascii()"
+)
 MESSAGE = Target(
     "message",
     "the mail has our headers, the recipients and the two parts that were meant, whatever anybody says (F01 to F18)",
@@ -210,7 +212,10 @@ MESSAGE = Target(
             _WRITTEN_AS_IS,
             _NOT_READ_BACK,
         ),
-        (Edit("shared.mail.headers", "return _ADDRESS.fullmatch(text) is not None", 'return "@" in text'), _NOT_READ_BACK),
+        (
+            Edit("shared.mail.headers", "return _ADDRESS.fullmatch(text) is not None", 'return "@" in text'),
+            _NOT_READ_BACK,
+        ),
         (
             Edit("shared.mail.headers", "len(name) <= _SHORT and _PLAIN_NAME.fullmatch(name)", "name.isascii()"),
             Edit("shared.mail.message", """    stem = re.sub(r'[<>:"|?*;,=%]', "_", stem)\n""", ""),
@@ -255,7 +260,9 @@ def main(seed: str, inputs: int) -> int:
         if outcome.finding:
             print(f"{outcome.finding.error}\nseed {seed!r}, input {outcome.finding.number}: {outcome.finding.given!r}")
             return 1
-    print(f"{sys.version.split()[0]}: {2 * inputs} inputs, {spent:.1f} s, own generator fooled: {any(map(fooled, VECTORS))}")
+    print(
+        f"{sys.version.split()[0]}: {2 * inputs} inputs, {spent:.1f} s, own generator fooled: {any(map(fooled, VECTORS))}"
+    )
     return 0
 
 

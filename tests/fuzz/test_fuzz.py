@@ -115,7 +115,12 @@ def test_every_python_reads_what_was_meant(version: str, capsys: pytest.CaptureF
             print(f"\nPython {version} is not here: its header code was not asked")
         return
     told = subprocess.run(
-        [found, "-m", "tests.fuzz.mail", SEED, "400"], cwd=HOUSE, capture_output=True, text=True, timeout=110, check=False
+        [found, "-m", "tests.fuzz.mail", SEED, "400"],
+        cwd=HOUSE,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr
     assert told.stdout.startswith(f"{version}."), told.stdout

@@ -143,7 +143,7 @@ ID_TOKEN = Target(
             ('(claims.get("nonce") != nonce or not nonce)', "not nonce"),
             (' or canonical(claims["tid"]) != tid', ""),
             ('oid = canonical(claims["oid"])', 'oid = str(claims["oid"])'),
-            (', TypeError, OverflowError, OSError) as error', ', TypeError, OSError) as error'),
+            (", TypeError, OverflowError, OSError) as error", ", TypeError, OSError) as error"),
             ('"verify_exp": False,\n', '"verify_exp": False,\n                "verify_signature": False,\n'),
             ("moment < float(claims", "moment < 1e6 + float(claims"),
         )
@@ -243,11 +243,23 @@ ASSERTION = Target(
     build_assertion,
     _DEVICE_MODULES,
     (
-        (Edit(_SIGNATURES, '        if jwt.get_unverified_header(jws).get("typ") != typ:\n            raise SignatureInvalid("type")\n', ""),),
+        (
+            Edit(
+                _SIGNATURES,
+                '        if jwt.get_unverified_header(jws).get("typ") != typ:\n            raise SignatureInvalid("type")\n',
+                "",
+            ),
+        ),
         (Edit(_SIGNATURES, "            issuer=issuer,\n            subject=issuer,\n", ""),),
         (Edit(_SIGNATURES, '"strict_aud": True,\n', '"verify_aud": False,\n'),),
         (Edit(_SIGNATURES, '"verify_exp": False,\n', '"verify_exp": False, "verify_signature": False,\n'),),
-        (Edit("shared.devices.assertions", '            raise AssertionRefused("nonce", stale=True)', "            pass"),),
+        (
+            Edit(
+                "shared.devices.assertions",
+                '            raise AssertionRefused("nonce", stale=True)',
+                "            pass",
+            ),
+        ),
         (Edit("shared.devices.assertions", '            raise AssertionRefused("former key")', "            pass"),),
         (Edit("shared.devices.assertions", " <= ASSERTION_SECONDS)", ")"),),
         (Edit("shared.devices.nonces", "if not hmac.compare_digest(mac, self._mac(told)):", "if False:"),),
@@ -325,14 +337,32 @@ DPOP = Target(
     build_dpop,
     (*_DEVICE_MODULES[:4], "shared.devices.dpop"),
     (
-        (Edit("shared.devices.dpop", '    if claims["htm"] != sent.method:\n        raise DpopRefused("invalid_dpop_proof", "htm")\n', ""),),
+        (
+            Edit(
+                "shared.devices.dpop",
+                '    if claims["htm"] != sent.method:\n        raise DpopRefused("invalid_dpop_proof", "htm")\n',
+                "",
+            ),
+        ),
         (Edit("shared.devices.dpop", " and unquote(told.path) == path", ""),),
         (Edit("shared.devices.dpop", "_place(told) == _place(urlsplit(origin)) and ", ""),),
         (Edit("shared.devices.dpop", "        address.username is not None,\n", ""),),
-        (Edit("shared.devices.dpop", '    if not fresh(claims.get("nonce")):\n        raise DpopRefused("use_dpop_nonce", "nonce")\n', ""),),
+        (
+            Edit(
+                "shared.devices.dpop",
+                '    if not fresh(claims.get("nonce")):\n        raise DpopRefused("use_dpop_nonce", "nonce")\n',
+                "",
+            ),
+        ),
         (Edit("shared.devices.dpop", "token is not None and ", "token is None and "),),
         (Edit("shared.devices.dpop", "len(sent.proofs) != 1", "not sent.proofs"),),
-        (Edit("shared.devices.dpop", "    except ValueError:\n        return False\n", "    except KeyError:\n        return False\n"),),
+        (
+            Edit(
+                "shared.devices.dpop",
+                "    except ValueError:\n        return False\n",
+                "    except KeyError:\n        return False\n",
+            ),
+        ),
     ),
 )
 
@@ -446,7 +476,9 @@ def build_sealed(modules: Modules) -> Check:
         elif kind == "place":
             at = rng.randrange(len(PLACE))
             joined = (*PLACE[:at], "".join(PLACE[at : at + 2]), *PLACE[at + 2 :])
-            place = rng.choice([(*PLACE[:at], near(rng, PLACE[at]), *PLACE[at + 1 :]), joined, PLACE[::-1], (*PLACE, "")])
+            place = rng.choice(
+                [(*PLACE[:at], near(rng, PLACE[at]), *PLACE[at + 1 :]), joined, PLACE[::-1], (*PLACE, "")]
+            )
         elif kind == "tenant":
             tid = OTHER_TID
         elif kind == "junk":
@@ -473,15 +505,29 @@ SEALED = Target(
     (
         (Edit("shared.vault.sealing", 'if sealed[:1] not in {VERSION, b""}:', "if False:"),),
         (
-            Edit("shared.vault.sealing", "if not hmac.compare_digest(commitment, sealed[_NONCED:_HEADER]):", "if False:"),
-            Edit("shared.vault.sealing", "decrypt(nonce, sealed[_HEADER:], bound_to)", "decrypt(nonce, sealed[_HEADER:], None)"),
+            Edit(
+                "shared.vault.sealing", "if not hmac.compare_digest(commitment, sealed[_NONCED:_HEADER]):", "if False:"
+            ),
+            Edit(
+                "shared.vault.sealing",
+                "decrypt(nonce, sealed[_HEADER:], bound_to)",
+                "decrypt(nonce, sealed[_HEADER:], None)",
+            ),
             Edit("shared.vault.sealing", "zlib.compress(plaintext), bound_to)", "zlib.compress(plaintext), None)"),
         ),
         (
             Edit("shared.vault.sealing", "len(sealed) < _HEADER + TAG_BYTES", "len(sealed) < 1"),
-            Edit("shared.vault.sealing", "if not hmac.compare_digest(commitment, sealed[_NONCED:_HEADER]):", "if False:"),
+            Edit(
+                "shared.vault.sealing", "if not hmac.compare_digest(commitment, sealed[_NONCED:_HEADER]):", "if False:"
+            ),
         ),
-        (Edit("shared.vault.sealing", "b\"\".join(len(part).to_bytes(4, \"big\") + part for part in parts)", 'b"".join(parts)'),),
+        (
+            Edit(
+                "shared.vault.sealing",
+                'b"".join(len(part).to_bytes(4, "big") + part for part in parts)',
+                'b"".join(parts)',
+            ),
+        ),
     ),
 )
 TARGETS = (ID_TOKEN, ASSERTION, DPOP, ENROLMENT, SEALED)

@@ -92,8 +92,6 @@ def _short(text: str, other: str) -> str:
     return line if len(line) <= 110 else f"{line[:107]}..."  # noqa: PLR2004
 
 
-
-
 def _places(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
     """Yield every statement that may be changed, and the outermost function or method it is in."""
 
@@ -161,7 +159,9 @@ def _of_expression(parent: ast.AST, field: str, index: int | None, node: ast.exp
     elif isinstance(node, ast.Compare):
         for at, operator in enumerate(node.ops):
             # A whole condition is taken for true and for false already.
-            if field != "test" or not isinstance(operator, ast.Eq | ast.NotEq | ast.In | ast.NotIn | ast.Is | ast.IsNot):
+            if field != "test" or not isinstance(
+                operator, ast.Eq | ast.NotEq | ast.In | ast.NotIn | ast.Is | ast.IsNot
+            ):
                 yield _replace(node, "ops", at, _SWAPPED[type(operator)]())
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and field != "test":
         yield _replace(parent, field, index, node.operand)
@@ -235,5 +235,3 @@ def _becomes_pass(statement: ast.stmt):  # noqa: ANN202
         return undo
 
     return change
-
-

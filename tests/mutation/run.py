@@ -70,9 +70,7 @@ class Run:
         import hypothesis
 
         phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
-        hypothesis.settings.register_profile(
-            "mutation", phases=phases, database=None, derandomize=True, deadline=None
-        )
+        hypothesis.settings.register_profile("mutation", phases=phases, database=None, derandomize=True, deadline=None)
         hypothesis.settings.load_profile("mutation")
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

@@ -42,16 +42,16 @@ TARGETS: dict[str, Target] = {
         ),
     ),
     "dpop": Target(("shared/devices/dpop.py",), ("tests/devices/test_dpop.py",)),
-    "device-tokens": Target(("shared/devices/tokens.py",), ("tests/devices/test_tokens.py", "tests/devices/test_dpop.py")),
+    "device-tokens": Target(
+        ("shared/devices/tokens.py",), ("tests/devices/test_tokens.py", "tests/devices/test_dpop.py")
+    ),
     "enrolment": Target(
         ("shared/devices/enrolment.py", "shared/devices/tickets.py"),
         ("tests/devices/test_enrolment.py", "tests/devices/test_tickets.py", "tests/devices/test_approval.py"),
     ),
     "rollover": Target(("shared/devices/rollover.py",), ("tests/devices/test_rollover.py",)),
     "limits": Target(("shared/devices/limits.py",), ("tests/devices/test_limits.py",)),
-    "sealing": Target(
-        ("shared/vault/sealing.py",), ("tests/vault/test_envelope.py", "tests/vault/test_vectors.py")
-    ),
+    "sealing": Target(("shared/vault/sealing.py",), ("tests/vault/test_envelope.py", "tests/vault/test_vectors.py")),
     "data-keys": Target(
         ("shared/vault/data_keys.py",), ("tests/vault/test_data_keys.py", "tests/vault/test_key_upkeep.py")
     ),
