@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import faults
@@ -70,7 +71,11 @@ def door(app: FastAPI, show: Show, *, largest: Mapping[str, int] | int) -> FastA
 
     def by_status(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return show(request, _BY_STATUS.get(error.status_code, faults.InvalidRequest)())
+        answer = show(request, _BY_STATUS.get(error.status_code, faults.InvalidRequest)())
+        if error.status_code == faults.MethodNotAllowed.status:
+            # Starlette names the methods of one route; here a path has several (RFC 9110 section 15.5.6).
+            answer.headers["Allow"] = ", ".join(sorted(_methods(app, request)))
+        return answer
 
     def by_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -96,6 +101,11 @@ def door(app: FastAPI, show: Show, *, largest: Mapping[str, int] | int) -> FastA
     app.add_exception_handler(SettingsInvalid, by_settings)
     app.add_middleware(_Threshold, show=show, limits=limits)
     return app
+
+
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    matching = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in matching for method in getattr(route, "methods", None) or ()}
 
 
 class _Threshold:

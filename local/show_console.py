@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from local.show_mailboxes import mailbox_pages
 from shared.faults import (
     BlockedByPolicy,
     ConsoleRoleMissing,
@@ -89,6 +90,7 @@ def console_pages(ranges: tuple[RangeChoice, ...]) -> Iterator[tuple[str, View]]
     yield from _people()
     yield from _jobs()
     yield from _policy()
+    yield from mailbox_pages(_frame("/console/mail"))
     acts = ("policy_changed", "printer_approved", "job_retried", "signed_in")
     rows = [
         AuditRow(SINCE - timedelta(hours=hours), "a•••@contoso.example", OID, act, subject, detail, failed=hours == 1)

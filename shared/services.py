@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.identity import Authorizations, Entra, MailboxEntra
     from shared.identity.managed_identity import ManagedIdentity
     from shared.mail import Graph, Mailboxes, Smtp, Transports
-    from shared.mailboxes import Accounts, Outgoings, SignIns, Statuses
+    from shared.mailboxes import Accounts, MailboxConsent, Outgoings, SignIns, Statuses
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import People
@@ -279,6 +279,13 @@ class Services:
             self.clock,
             self.secret,
         )
+
+    @cached_property
+    def mailbox_consent(self) -> MailboxConsent:
+        """The consent link of the mailbox's app registration."""
+        from shared.mailboxes import MailboxConsent
+
+        return MailboxConsent(self.mailbox_entra, f"{self.settings.public_url}/auth/mailbox")
 
     @cached_property
     def mailbox_sign_ins(self) -> SignIns:

@@ -33,6 +33,7 @@ from local.tls import Tls, prepare
 from shared import settings
 from shared.services import Services
 from shared.storage import Storage, create_all
+from tests.documented import Documented
 from tests.manifests import make_manifest
 from to_my_email import Api
 
@@ -253,8 +254,13 @@ def rooms(
 
 @pytest.fixture
 def world(rooms: Services, clock: Clock, microsoft: Microsoft, tls: Tls, tmp_path: Path) -> Iterator[World]:
-    """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own."""
-    url = rooms.settings.public_url
+    """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own.
+
+    Whatever the device API answers in any test must be in its OpenAPI document.
+    """
+    url, documented = rooms.settings.public_url, Documented()
     with ExitStack() as closing:
-        closing.enter_context(local_app.running(rooms, port=int(url.rpartition(":")[2]), queue=False))
+        port = int(url.rpartition(":")[2])
+        closing.enter_context(local_app.running(rooms, port=port, queue=False, around=documented.watch))
         yield World(rooms, clock, url, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing)
+    assert documented.missing == set(), "not in the OpenAPI document"

@@ -27,6 +27,8 @@ MAIN_PERMISSIONS = frozenset(PERMISSIONS)
 """Every range's: admin consent asks for a range's own, but can grant only what is registered."""
 MAILBOX_PERMISSIONS = frozenset({"openid", "profile", "offline_access", "User.Read", "Mail.Send", "SMTP.Send"})
 CALLBACKS = ("/auth/callback", "/consent/callback")
+MAILBOX_CALLBACK = "/auth/mailbox"
+"""Of the sign-in to Outlook.com by a link: authorization code and PKCE, as a public client."""
 EXCHANGE = "api://AzureADTokenExchange"
 CREDENTIAL_NAME = "to-my-email-managed-identity"
 APP_ROLES = {
@@ -75,11 +77,12 @@ def main(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def mailbox() -> dict[str, Any]:
-    """Return the registration of printers' own mailboxes: a public client for the device code flow, and nothing else.
+def mailbox(public_url: str) -> dict[str, Any]:
+    """Return the registration of printers' own mailboxes: a public client, for the device code flow and the link.
 
-    It is a registration of its own because anybody can start a device code with a public client: on the main one a
-    stranger's code would ride on the consent that an organisation gave (architecture.md, "Identity rules").
+    ``public_url`` is the service's origin; empty while it is not known. It is a registration of its own because anybody
+    can start a device code with a public client: on the main one a stranger's code would ride on the consent that an
+    organisation gave (architecture.md, "Identity rules").
     """
     return {
         "displayName": "To My Email: printer mailboxes",
@@ -90,8 +93,9 @@ def mailbox() -> dict[str, Any]:
             "redirectUris": [],
             "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
         },
-        # The device code flow redirects nobody; Entra wants one address for personal accounts all the same.
-        "publicClient": {"redirectUris": [NATIVE_CLIENT]},
+        # The device code flow redirects nobody; Entra wants one address for personal accounts all the same. The other
+        # one is where personal accounts come back to that sign in by a link.
+        "publicClient": {"redirectUris": [NATIVE_CLIENT, *([public_url + MAILBOX_CALLBACK] if public_url else [])]},
         "spa": {"redirectUris": []},
         "requiredResourceAccess": _required(MAILBOX_PERMISSIONS),
         # Personal accounts need tokens of version 2.
@@ -144,9 +148,11 @@ def main_deviations(
             yield f"federatedIdentityCredentials: {other.get('name')} lets somebody else prove to be the app"
 
 
-def mailbox_deviations(found: Mapping[str, Any], credentials: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def mailbox_deviations(
+    found: Mapping[str, Any], credentials: Sequence[Mapping[str, Any]], public_url: str
+) -> Iterator[str]:
     """Yield how the mailbox registration deviates."""
-    yield from _deviations(found, mailbox())
+    yield from _deviations(found, mailbox(public_url))
     yield from _secrets(found)
     for other in credentials:
         yield f"federatedIdentityCredentials: {other.get('name')} on a public client"

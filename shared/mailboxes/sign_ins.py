@@ -167,7 +167,7 @@ class SignIns:
         def turn(row: Row) -> Mapping[str, Value | None] | None:
             nonlocal mine
             mine = False
-            if row["status"] == "pending" and now >= row["ends"]:
+            if row["status"] in {"pending", "blocked"} and now >= row["ends"]:
                 return {"status": "expired", "reason": faults.SignInTimedOut.reason, "flow": None}
             if row["status"] != "pending" or now < row["next_poll"]:
                 return None
@@ -179,6 +179,35 @@ class SignIns:
         if mine:
             row = self._poll(sign_in, row)
         return self._shown(sign_in, row)
+
+    def invitation(self, sign_in: str, *, tid: str) -> Begun | None:
+        """Return once more what is shown to whoever is to sign in; None where no code is waited for.
+
+        Raises:
+            NotFound: unknown, or another tenant's.
+        """
+        from shared.identity.device_code import typed
+
+        row = self._own(sign_in, "", tid)
+        left = round((row["ends"] - self._clock()).total_seconds())
+        if row["status"] != "pending" or left <= 0:
+            return None
+        try:
+            code, address = typed(self._sealer.open(row["tid"], row["flow"], *_place(sign_in)).decode())
+        except SealBroken:
+            return None
+        return Begun(sign_in, code, address, left, row["interval"])
+
+    def offer_link(self, sign_in: str, *, tid: str) -> None:
+        """An administrator saw Microsoft refuse the code: go on by a link. Entra may never tell a poll about it.
+
+        Raises:
+            NotFound: unknown, or another tenant's.
+            WrongState: no code is waited for.
+        """
+        if self._own(sign_in, "", tid)["status"] != "pending":
+            raise faults.WrongState("link")
+        self._end(sign_in, "blocked", faults.DeviceCodeBlocked.reason)
 
     def cancel(self, sign_in: str, *, begun_by: str = "", tid: str = "") -> None:
         """Cancel at the printer; whoever signs in later signs in for nothing (B11). Twice is fine.

@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from shared.organisations.templates import TemplateInvalid, check, fill
@@ -65,6 +65,10 @@ class Policy:
     def written(self) -> str:
         """Return the policy as it lies in the organisation's row."""
         return json.dumps(asdict(self))
+
+    def for_mailbox(self, largest: int | None) -> Policy:
+        """Return the policy for one mailbox that takes documents up to ``largest`` bytes; None: it is not known."""
+        return self if largest is None else replace(self, largest_document=min(self.largest_document, largest))
 
     def subject_with(self, values: Mapping[str, str]) -> str:
         """Return the subject that the organisation wrote, with a text for each placeholder; empty: it wrote none."""

@@ -1,8 +1,8 @@
 """Pages: everything a person sees in a browser.
 
-Owns the view models (``views`` and ``console_views``: one frozen dataclass for each page), the templates, the static
-files, the security headers and the readable form of the API description. A page works without any script, on a phone,
-on the browser of a printer's panel and on a desk.
+Owns the view models (``views``, ``console_views`` and ``mailbox_views``: one frozen dataclass for each page), the
+templates, the static files, the security headers and the readable form of the API description. A page works without
+any script, on a phone, on the browser of a printer's panel and on a desk.
 
 Does not own: routes, cookies, forms' targets (a door gives them), or any decision. The texts of faults stand in
 ``shared/faults.py``; the translations in ``shared/texts``.
@@ -45,9 +45,11 @@ from shared.pages.console_views import (
 )
 from shared.pages.console_words import ACTS, CHOICES, PLACES, POLICY
 from shared.pages.headers import security_headers
+from shared.pages.mailbox_views import ConsoleMail, ConsoleMailboxSignIn, ConsolePrinterMail, MailRow, ServerView
 from shared.pages.ranges import range_choice
 from shared.pages.render import Pages, Rendered
 from shared.pages.scan_states import STATES, state_words
+from shared.pages.server_states import server_words
 from shared.pages.views import (
     ApiDocs,
     ConsentDone,
@@ -88,11 +90,14 @@ __all__ = [
     "ConsoleConsent",
     "ConsoleJob",
     "ConsoleJobs",
+    "ConsoleMail",
+    "ConsoleMailboxSignIn",
     "ConsoleOverview",
     "ConsolePeople",
     "ConsolePerson",
     "ConsolePolicy",
     "ConsolePrinter",
+    "ConsolePrinterMail",
     "ConsolePrinters",
     "ConsoleStart",
     "ConsoleTicket",
@@ -102,6 +107,7 @@ __all__ = [
     "Frame",
     "Front",
     "JobRow",
+    "MailRow",
     "MailboxSignIn",
     "MailboxSignedIn",
     "Me",
@@ -119,11 +125,13 @@ __all__ = [
     "PrinterRow",
     "RangeChoice",
     "Rendered",
+    "ServerView",
     "Step",
     "Trouble",
     "View",
     "asset",
     "range_choice",
     "security_headers",
+    "server_words",
     "state_words",
 ]

@@ -15,6 +15,7 @@ from shared.pages.assets import asset_address
 from shared.pages.console_words import act_words
 from shared.pages.next_steps import next_step, who_acts, who_acts_here
 from shared.pages.scan_states import state_words
+from shared.pages.server_states import server_words
 from shared.pages.views import View
 from shared.texts import describe, moment, size, translator
 
@@ -69,6 +70,7 @@ def _environment() -> Environment:
         "who_acts": who_acts,
         "who_acts_here": who_acts_here,
         "state_words": state_words,
+        "server_words": server_words,
         "act_words": act_words,
         "api_reference": _api_reference,
         "faults": leaves,

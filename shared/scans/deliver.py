@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from shared import faults
 from shared.faults import Action
 from shared.mail import Draft, TokenRejected
-from shared.organisations.ranges import GRAPH, SEND_MAIL
+from shared.organisations.ranges import GRAPH, GRAPH_DOCUMENT_LIMIT, SEND_MAIL
 from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims
 from shared.scans.compose import compose
 from shared.scans.failure_notices import FailureNotices
@@ -42,6 +42,8 @@ STEP_BACK = 2.0
 """Seconds at least that a job waits for a slot of its mailbox, while other processes have them all."""
 NEXT_LOOK = 1.0
 """Seconds that a message waits while this process itself sends as much to its mailbox as the mailbox takes."""
+LIMIT_REMEMBERED = timedelta(days=7)
+"""So long a mailbox's size limit is believed. Whoever raises it at Exchange tells nobody; then one scan finds out."""
 WAKE_MARGIN = timedelta(seconds=60)
 """The sweep looks so long after the queue should have."""
 
@@ -250,8 +252,7 @@ class Delivery:
         try:
             transport.send(token, sender, way.message, document, draft)
         except faults.TooLarge as fault:
-            if not job.own:
-                self._organisations.refused(job.tid, document.size, fault.params.get("limit"))
+            self._learn(way, document.size, fault)
             raise
         except (faults.Fault, TokenRejected, TakenOver):
             raise
@@ -259,6 +260,14 @@ class Delivery:
             if transport.verified:
                 raise
             raise faults.OutcomeUnknown(type(error).__name__) from error
+
+    def _learn(self, way: _Way, size: int, fault: faults.TooLarge) -> None:
+        """Remember of the mailbox, and of no other, what it did not take: limits are set for each."""
+        limit = fault.params.get("limit")
+        largest = min(size - 1, limit if isinstance(limit, int) else size)
+        # What fits into every request of Graph's was refused for another reason than a limit of the mailbox's.
+        if largest >= GRAPH_DOCUMENT_LIMIT:
+            way.grants.refused(way.tid, way.oid, largest, self._clock() + LIMIT_REMEMBERED)
 
     def _remember(self, attempt: _Attempt, draft: str) -> None:
         """Write down what is about to be left in the mailbox. Only who still holds the job may go on (R18)."""

@@ -6,8 +6,9 @@ that proves that it can fail. Imports between our own packages are import-linter
 """
 
 import ast
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ SERVED = ("function_app.py", "functions/", "shared/")
 VENDORS = {
     "msal": ("shared/identity/",),
     "jwt": ("shared/identity/", "shared/devices/"),
-    "cryptography": ("shared/vault/",),
+    # The identity room reads a date from a certificate; it seals nothing.
+    "cryptography": ("shared/vault/", "shared/identity/client_certificate.py"),
     "azure.keyvault": ("shared/vault/",),
     "azure.core": ("shared/storage/",),
     "azure.data": ("shared/storage/",),
@@ -59,14 +61,16 @@ class Rule:
 
 def modules(house: Path) -> list[Module]:
     """Every Python file of the tree at ``house`` that is ours."""
-    paths = (path.relative_to(house) for path in house.rglob("*.py"))
-    ours = sorted(path for path in paths if not NOT_OURS & set(path.parts))
-    return [Module(path.as_posix(), ast.parse((house / path).read_bytes())) for path in ours]
+    ours = []
+    for folder, folders, files in os.walk(house):
+        folders[:] = [name for name in folders if name not in NOT_OURS]
+        ours += [Path(folder, name) for name in files if name.endswith(".py")]
+    return [Module(path.relative_to(house).as_posix(), ast.parse(path.read_bytes())) for path in sorted(ours)]
 
 
-def violations(rule: Rule, house: Path) -> list[str]:
-    """Where the tree at ``house`` breaks the rule: ``path:line or name``."""
-    return [f"{module.path}: {what}" for module in modules(house) for what in rule.breaks(module)]
+def violations(rule: Rule, tree: Iterable[Module]) -> list[str]:
+    """Where a tree breaks the rule: ``path:line or name``."""
+    return [f"{module.path}: {what}" for module in tree for what in rule.breaks(module)]
 
 
 def empty_names(module: Module) -> Iterator[str]:

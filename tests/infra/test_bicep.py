@@ -15,25 +15,8 @@ from shared import storage
 from shared.scans.claims import GIVEN_UP_AFTER
 from shared.scans.holds import LONGEST_LIFE
 from shared.scans.retention import ORPHAN_AFTER
-from tests.test_settings import all_settings, sections
 
 HOUSE = HERE.parent
-SET_BY_DEFAULT = {
-    "AUTHORITY_URL": "Azure's public cloud, which the templates are for",
-    "GRAPH_URL": "the same",
-    "SMTP_HOST": "the same",
-    "OUTLOOK_SMTP_HOST": "the same",
-    "CLIENT_CERTIFICATE_FILE": "the managed identity proves the app",
-    "VAULT_KEY_FILE": "production refuses it",
-    STORAGE_SETTING: "a connection string holds the account's key; the settings below its name stand for it",
-}
-"""Settings that the templates leave out, and why."""
-PLATFORM = {
-    "APPLICATIONINSIGHTS_CONNECTION_STRING",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
-    "PYTHON_THREADPOOL_THREAD_COUNT",
-}
-CONNECTION = {"blobServiceUri", "queueServiceUri", "tableServiceUri", "credential", "clientId"}
 ROLES = {
     "hostBlobs": ("storageBlobDataOwner", "hostStorage"),
     "hostTables": ("storageTableDataContributor", "hostStorage"),
@@ -59,12 +42,6 @@ ROLE_IDS = {
     "monitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",
 }
 """Microsoft, "Azure built-in roles"."""
-
-
-@pytest.fixture(scope="module")
-def read() -> dict[str, File]:
-    """Every file, by its name."""
-    return {file.name: file for file in files()}
 
 
 def config(read: dict[str, File], file: str, symbol: str) -> dict[str, Any]:
@@ -98,17 +75,6 @@ def test_a_mistake_is_found(tmp_path: Path, file: str, right: str, wrong: str, f
     assert right in text
     (root / file).write_text(text.replace(right, wrong), encoding="utf-8")
     assert any(found in problem for problem in problems(files(root)))
-
-
-def test_the_settings_in_azure_are_those_the_app_reads(read: dict[str, File]) -> None:
-    """No setting is forgotten, none is spelled wrongly, and none is set that nobody reads."""
-    given = set(config(read, "modules/site.bicep", "appSettings")["properties"])
-    of_the_host = {f"{name}__{part}" for name in (STORAGE_SETTING, "AzureWebJobsStorage") for part in CONNECTION}
-    assert given - set(all_settings()) == (of_the_host | PLATFORM) - set(all_settings())
-    assert of_the_host <= given
-    assert set(all_settings()) - given <= set(SET_BY_DEFAULT)
-    needed = {name for name, section in sections().items() if section.strip().endswith("Needed.")}
-    assert needed - {STORAGE_SETTING} <= given
 
 
 VALUES = {
@@ -238,71 +204,6 @@ def test_the_delivery_door_that_is_kept_warm_exists(read: dict[str, File]) -> No
     registered = (HOUSE / "function_app.py").read_text("utf-8")
     assert names
     assert all(f"def {name}(message: func.QueueMessage)" in registered for name in names)
-
-
-# ---- alerts
-
-PHRASES = {
-    "poisoned": "poisoned the queue in state",
-    "own-credential-refused": "nothing is renewed",
-    "keys-do-not-open": "a data key could not be unwrapped",
-    "sends-fail": "job %s of device %s, attempt %d: %s",
-    "outcome-unknown": "job %s of device %s, attempt %d: %s",
-    "throttled": "a renewal in tenant %s: %s",
-    "renewals-behind": "renewals fill their run",
-    "misconfigured": "settings: %s",
-    "unexpected": "answered %d %s",
-    "renewals-stand-still": "def renew(",
-}
-"""Alert: what its query lives on, as it stands in the source."""
-
-
-def test_every_alert_looks_for_a_line_that_is_written(read: dict[str, File]) -> None:
-    """A reworded log line breaks this test and not, in silence, the alert."""
-    source = "".join(
-        path.read_text("utf-8") for folder in ("shared", "functions") for path in (HOUSE / folder).rglob("*.py")
-    ) + (HOUSE / "function_app.py").read_text("utf-8")
-    rules = {rule["name"]: rule for rule in read["modules/alerts.bicep"].variables["rules"]}
-    assert set(rules) == set(PHRASES)
-    for name, phrase in PHRASES.items():
-        assert phrase in source, name
-    from shared.faults import BY_REASON
-
-    reasons = ("service_credential_refused", "service_misconfigured", "outcome_unknown", "throttled", "unexpected")
-    text = read["modules/alerts.bicep"].text
-    assert all(reason in BY_REASON and reason in text for reason in reasons)
-
-
-def test_every_alert_has_its_place_in_the_runbook(read: dict[str, File]) -> None:
-    """Whoever is woken finds what to do under the alert's own name."""
-    told = set(re.findall(r"^### `([\w-]+)`$", (HOUSE / "docs" / "operations.md").read_text("utf-8"), re.MULTILINE))
-    assert {rule["name"] for rule in read["modules/alerts.bicep"].variables["rules"]} == told
-
-
-@pytest.mark.parametrize("name", ["poisoned", "keys-do-not-open", "renewals-behind"])
-def test_a_simple_query_finds_its_line(read: dict[str, File], name: str) -> None:
-    """What the query says ``has`` of is in the line."""
-    [rule] = [rule for rule in read["modules/alerts.bicep"].variables["rules"] if rule["name"] == name]
-    assert f'"{PHRASES[name]}"' in rule["query"]
-
-
-@pytest.mark.parametrize(
-    ("name", "line", "hit"),
-    [
-        ("sends-fail", "job {0} of device {0}, attempt 2: mailbox_full: note", True),
-        ("sends-fail", "job {0} of device {0}: the lease was lost", False),
-        ("outcome-unknown", "job {0} of device {0}, attempt 1: outcome_unknown: 502", True),
-        ("throttled", "a renewal in tenant {0}: throttled: login service, status 429", True),
-        ("throttled", "job {0} of device {0}, attempt 1: sent", False),
-        ("unexpected", "5f6a answered 500 unexpected: KeyError", True),
-    ],
-)
-def test_a_query_with_a_pattern_matches_the_line(read: dict[str, File], name: str, line: str, hit: bool) -> None:
-    """RE2, which Kusto uses, and Python agree on these patterns."""
-    [rule] = [rule for rule in read["modules/alerts.bicep"].variables["rules"] if rule["name"] == name]
-    patterns = re.findall(r'matches regex "([^"]+)"', rule["query"])
-    written = line.format("11111111-1111-4111-8111-111111111111")
-    assert any(re.search(pattern, written) for pattern in patterns) is hit
 
 
 # ---- sizes

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import marshal
+import re
 import shutil
 import sys
 import zipfile
@@ -98,6 +99,14 @@ def test_a_build_leaves_nothing_of_the_one_before(built: Path, vendored: Path, t
     (tmp_path / "app" / "leftover.py").write_text("x = 1")
     build(tmp_path, PYTHON, vendored=vendored)
     assert names(tmp_path) == names(built)
+
+
+def test_what_would_slow_every_start_is_not_deployed() -> None:
+    """Microsoft's credential is for the tests alone; the storage SDKs import aiohttp wherever it is installed."""
+    pinned = set(re.findall(r"^([\w.-]+)==", (HOUSE / "requirements.txt").read_text("utf-8"), re.MULTILINE))
+    assert {"msal", "azure-data-tables"} <= pinned
+    assert not pinned & {"aiohttp", "azure-identity", "azure-keyvault-keys", "msal-extensions"}
+    assert importlib.util.find_spec("aiohttp") is None
 
 
 @pytest.mark.parametrize("name", ["shared/notes.md", "functions/key.pem", "shared/local.settings"])

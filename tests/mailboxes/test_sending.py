@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from shared import faults
+from shared.organisations import Policy
 from tests.mailboxes.conftest import DOCUMENT
 
-LARGE = b"%PDF-1.7 " + bytes(4_000_000)
+LARGE = b"%PDF-1.7 " + bytes(4_000_000) + b"%%EOF"
 
 
 def test_the_printer_sends_from_its_own_mailbox(desk: Any) -> None:
@@ -36,6 +37,20 @@ def test_what_graph_does_not_take_goes_by_smtp(desk: Any) -> None:
     assert mail in desk.inbox("contoso/olga")
     assert desk.microsoft.switchboard.count("sendMail") == 0
     assert desk.microsoft.switchboard.count("smtp_dot") == 1
+
+
+def test_a_size_that_its_mailbox_refused_is_refused_before_the_upload(desk: Any) -> None:
+    """F12: the limit is remembered of the printer's mailbox for a week; people's scans and small mail go on."""
+    desk.ready()
+    desk.microsoft.switchboard.add("smtp_mail", "reply", message="552 5.3.4 Message size exceeds")
+    job = desk.scan(LARGE)
+    assert (job.state, job.reason) == ("failed", "too_large")
+    with pytest.raises(faults.TooLarge):
+        desk.scan(LARGE)
+    assert desk.scan().state == "sent"
+    assert desk.rooms.organisations.get(desk.device.tid).policy == Policy()
+    desk.clock.advance(days=7)
+    assert desk.scan(LARGE).state == "sent"
 
 
 @pytest.mark.parametrize("document", [DOCUMENT, LARGE], ids=["graph", "smtp"])

@@ -21,7 +21,7 @@ from tests.scans.stalling import stalling
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 30
-LARGE = b"%PDF-1.7 " + bytes(3_200_000)
+LARGE = b"%PDF-1.7 " + bytes(3_200_000) + b"%%EOF"
 
 
 @pytest.fixture(scope="module")
