@@ -94,7 +94,7 @@ VALUES = {
 
 @pytest.mark.parametrize("name", sorted(VALUES))
 def test_a_setting_gets_what_its_name_says(read: dict[str, File], name: str) -> None:
-    """G10: people's data lies in the account of its own, by the identity's id and not the app's, in production."""
+    """G08, G10: people's data lies in the account of its own, by the identity's id and not the app's, in production."""
     assert config(read, "modules/site.bicep", "appSettings")["properties"][name] == VALUES[name]
 
 
@@ -136,7 +136,7 @@ def test_storage_is_what_the_app_asks_for(read: dict[str, File]) -> None:
 
 
 def test_storage_knows_no_key_and_no_public_blob(read: dict[str, File]) -> None:
-    """Shared keys off, public access off, TLS 1.2, and a deleted document is gone."""
+    """E13, G08: shared keys off, public access off, TLS 1.2, and a deleted document is gone."""
     account = config(read, "modules/storage-account.bicep", "account")["properties"]
     assert account["allowSharedKeyAccess"] is False
     assert account["allowBlobPublicAccess"] is False
@@ -157,7 +157,7 @@ def test_the_app_deletes_documents_before_the_account_does(read: dict[str, File]
 
 
 def test_every_role_is_argued_and_on_the_smallest_thing(read: dict[str, File]) -> None:
-    """Each assignment has the role and the scope that are listed here, and the ids are Microsoft's."""
+    """G09: each assignment has the role and the scope that are listed here, and the ids are Microsoft's."""
     file = read["modules/role-assignments.bicep"]
     assert file.variables == ROLE_IDS
     found = {}
@@ -171,7 +171,7 @@ def test_every_role_is_argued_and_on_the_smallest_thing(read: dict[str, File]) -
 
 
 def test_the_vault_cannot_be_emptied(read: dict[str, File]) -> None:
-    """Purge protection, roles in place of access policies, and a key that only wraps and never leaves."""
+    """Purge protection, roles in place of access policies, and a key that only wraps and never leaves (G09)."""
     vault = config(read, "modules/vault.bicep", "vault")["properties"]
     assert vault["enablePurgeProtection"] is True
     assert vault["enableRbacAuthorization"] is True

@@ -28,6 +28,8 @@ _SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 _VERIFYING = {"decode", "signed_claims", "proven", "prove"}
 """Calls of which each keyword is a check."""
+AROUND = 34
+"""Characters that are shown around a change."""
 _LIMIT = 30
 """From here on a number is a limit, and is doubled: whether it is 300 or 301 seconds is no check."""
 _IDLE = {"log", "logging", "_tell"}
@@ -60,7 +62,7 @@ class Mutant:
     @property
     def digest(self) -> str:
         """What a result is kept by: another text of the module is another mutant."""
-        return hashlib.sha256(f"{self.name}\n{self.source}".encode()).hexdigest()[:24]
+        return hashlib.sha256(f"{self.file}\n{self.source}".encode()).hexdigest()[:24]
 
 
 def mutants(house: Path, file: str) -> list[Mutant]:
@@ -85,11 +87,14 @@ def mutants(house: Path, file: str) -> list[Mutant]:
 
 
 def _short(text: str, other: str) -> str:
-    """Return the first line in which a text differs from another, in one line of sensible length."""
-    lines, others = text.splitlines(), other.splitlines()
-    at = next((n for n, line in enumerate(lines) if n >= len(others) or line != others[n]), len(lines) - 1)
-    line = lines[at].strip() if lines else ""
-    return line if len(line) <= 110 else f"{line[:107]}..."  # noqa: PLR2004
+    """Return where a text differs from another, with a little of what is around it, in one line."""
+    text, other = " ".join(text.split()), " ".join(other.split())
+    same = next((at for at, (one, two) in enumerate(zip(text, other, strict=False)) if one != two), 0)
+    alike = 0
+    while alike < min(len(text), len(other)) - same and text[-1 - alike] == other[-1 - alike]:
+        alike += 1
+    start, end = max(0, same - AROUND), min(len(text), len(text) - alike + AROUND)
+    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"
 
 
 def _places(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
@@ -171,13 +176,14 @@ def _of_expression(parent: ast.AST, field: str, index: int | None, node: ast.exp
     elif isinstance(node, ast.Set | ast.Tuple | ast.List) and len(node.elts) > 1 and _listed(parent, node):
         for at in range(len(node.elts)):
             yield _without(node, "elts", at)
+        # The numbers in it are listed, not counted with: leaving each out is enough.
     elif isinstance(node, ast.Call) and _called(node).rpartition(".")[2] in _VERIFYING:
         for at, keyword in enumerate(node.keywords):
             if keyword.arg:
                 yield _without(node, "keywords", at)
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
         yield _set(node, "value", not node.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(parent, ast.Set):
         yield _set(node, "value", node.value * 2 if node.value >= _LIMIT else node.value + 1)
 
 
