@@ -13,7 +13,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.fuzz import doors, mail, tokens
+from tests.fuzz import devices, doors, mail, sealed, stored, tokens
 from tests.fuzz.target import HOUSE, Target, run
 
 FULL = 10
@@ -36,8 +36,15 @@ def main() -> int:
     if asked.atheris:
         return guided(asked.atheris, rest)
     inputs = asked.inputs * (FULL if asked.full else 1)
-    with doors.served() as services:
-        targets = (*mail.TARGETS, *tokens.TARGETS, *doors.TARGETS, *doors.stored(services))
+    with stored.served() as services:
+        targets = (
+            *mail.TARGETS,
+            *tokens.TARGETS,
+            *devices.TARGETS,
+            *sealed.TARGETS,
+            *doors.TARGETS,
+            *stored.targets(services),
+        )
         chosen = [target for target in targets if asked.target in {None, target.name}]
         return report(chosen, asked.seed, inputs, asked.json)
 

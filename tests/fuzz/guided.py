@@ -12,9 +12,10 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["shared", "functions"]):
-    from tests.fuzz import doors, mail, tokens
+    from tests.fuzz import devices, doors, mail, sealed, tokens
 
-    for each in (*mail.TARGETS, *tokens.TARGETS, *doors.TARGETS):
+    TARGETS = (*mail.TARGETS, *tokens.TARGETS, *devices.TARGETS, *sealed.TARGETS, *doors.TARGETS)
+    for each in TARGETS:
         each.build(lambda name: __import__(name, fromlist=["_"]))
 
 
@@ -39,7 +40,7 @@ class Drawn(Random):
 def main() -> None:
     """Run until something is found."""
     name = sys.argv.pop(1)
-    [target] = [each for each in (*mail.TARGETS, *tokens.TARGETS, *doors.TARGETS) if each.name == name]
+    [target] = [each for each in TARGETS if each.name == name]
     check: Any = target.build(lambda module: __import__(module, fromlist=["_"]))
 
     def one(data: bytes) -> None:

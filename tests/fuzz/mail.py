@@ -33,7 +33,7 @@ TYPES = {"application/pdf": (".pdf",), "image/jpeg": (".jpg", ".jpeg"), "image/t
 ADDRESSES = (OWN, "ben@fabrikam.example", "a=?b@c-d.example", "x!y@z.example")
 VECTORS = ("=?utf-8?q?a=0ABcc:_evil@x.test?=", "=?utf-8?q?x@evil.com=2C?=", "=?utf-8?b?DQpCY2M6IGVAeA==?=",
            "=?utf-8?q?=0D=0ABcc:_evil@x.test?= =?utf-8?q?x?=")  # fmt: skip
-"""CVE-2024-6923 and its kin: what Python's own generator made second headers and recipients of (3.6 to 3.12.4, 3.13.0)."""
+"""CVE-2024-6923 and its kin: what Python's own generator made second headers and recipients of."""
 FIRST_FORBIDDEN = set('<>:"/\\|?*;,=%')
 DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ .]*(\..*)?", re.IGNORECASE)
 
@@ -261,7 +261,8 @@ def main(seed: str, inputs: int) -> int:
             print(f"{outcome.finding.error}\nseed {seed!r}, input {outcome.finding.number}: {outcome.finding.given!r}")
             return 1
     print(
-        f"{sys.version.split()[0]}: {2 * inputs} inputs, {spent:.1f} s, own generator fooled: {any(map(fooled, VECTORS))}"
+        f"{sys.version.split()[0]}: {2 * inputs} inputs, {spent:.1f} s, "
+        f"own generator fooled: {any(map(fooled, VECTORS))}"
     )
     return 0
 

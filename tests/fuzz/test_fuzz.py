@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz import doors, mail, tokens
+from tests.fuzz import devices, doors, mail, sealed, stored, tokens
 from tests.fuzz.target import HOUSE, Target, run, with_fault
 
 SEED = f"{datetime.now(UTC):%Y-%m-%d}"
 """Other inputs every day; a finding names the seed that makes them again."""
-CHEAP = (*mail.TARGETS, *tokens.TARGETS, *doors.TARGETS)
+CHEAP = (*mail.TARGETS, *tokens.TARGETS, *devices.TARGETS, *sealed.TARGETS, *doors.TARGETS)
 STORED = ("callbacks", "queue message")
 PYTHONS = ("3.11", "3.12", "3.13")
 """Those that the service runs on. Their own header code differs: see ``mail.fooled``."""
 
 
 @pytest.fixture(scope="module")
-def stored(azurite_accounts: Iterator[str], machine_environment: dict[str, str]) -> dict[str, Target]:
+def on_storage(azurite_accounts: Iterator[str], machine_environment: dict[str, str]) -> dict[str, Target]:
     """The targets that need storage, on an account of this module's own."""
     from shared import settings
     from shared.services import Services
@@ -31,7 +31,7 @@ def stored(azurite_accounts: Iterator[str], machine_environment: dict[str, str])
     create_all(connection)
     nobody = {"AUTHORITY_URL": "https://localhost:9", "GRAPH_URL": "https://localhost:9"}
     services = Services(settings.read({**machine_environment, "DataStorage": connection, **nobody}))
-    return {target.name: target for target in doors.stored(services)}
+    return {target.name: target for target in stored.targets(services)}
 
 
 def assert_holds(target: Target) -> None:
@@ -43,7 +43,7 @@ def assert_holds(target: Target) -> None:
 
 @pytest.mark.parametrize("target", CHEAP, ids=lambda target: target.name)
 def test_the_promise_holds_for_every_input(target: Target) -> None:
-    """A01, A03, A06, A07, A10, A17, C17, D05 to D09, D12, E03, F01 to F05, F08, F11, F13, F17, F18, G02 to G04, G14, H09.
+    """A03, A06, A07, A10, A17, D05 to D09, D12, F01 to F06, F08, F11, F17, F18, G02 to G04, G06, G14, H09.
 
     What each target promises stands in it; the day's inputs break none.
     """
@@ -51,14 +51,14 @@ def test_the_promise_holds_for_every_input(target: Target) -> None:
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_the_promise_holds_on_storage(stored: dict[str, Target], name: str) -> None:
+def test_the_promise_holds_on_storage(on_storage: dict[str, Target], name: str) -> None:
     """B04, B05, C01, C03, C10, C17, E03, E14: no answer of somebody else's, and no queue message, gets anywhere."""
-    assert_holds(stored[name])
+    assert_holds(on_storage[name])
 
 
-def test_together_they_are_a_hundred_thousand(stored: dict[str, Target]) -> None:
+def test_together_they_are_a_hundred_thousand(on_storage: dict[str, Target]) -> None:
     """The shares are what the figures say."""
-    assert sum(target.share for target in (*CHEAP, *stored.values())) == 100_000
+    assert sum(target.share for target in (*CHEAP, *on_storage.values())) == 100_000
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_a_planted_fault_is_found(target: Target, fault: Any) -> None:
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_a_planted_fault_is_found_on_storage(stored: dict[str, Target], name: str) -> None:
+def test_a_planted_fault_is_found_on_storage(on_storage: dict[str, Target], name: str) -> None:
     """As above, at the callbacks and in the queue."""
-    for fault in stored[name].planted:
-        found = run(stored[name], SEED, stored[name].share, with_fault(stored[name], fault)).finding
+    for fault in on_storage[name].planted:
+        found = run(on_storage[name], SEED, on_storage[name].share, with_fault(on_storage[name], fault)).finding
         assert found is not None, fault[0].before
 
 
@@ -131,10 +131,10 @@ def test_what_fools_pythons_own_header_code_is_in_the_grammar() -> None:
 
     Without one here, the vectors are held against the grammar alone.
     """
-    old = [found for found in map(python, PYTHONS) if found]
-    script = "import sys; from tests.fuzz.mail import VECTORS, fooled; print(sys.version_info < (3, 12, 5), any(map(fooled, VECTORS)))"
-    for found in old:
+    script = "import sys; from tests.fuzz.mail import VECTORS, fooled; print(sys.version, any(map(fooled, VECTORS)))"
+    for found in filter(None, map(python, PYTHONS)):
         told = subprocess.run([found, "-c", script], cwd=HOUSE, capture_output=True, text=True, timeout=60, check=True)
-        unmended, was_fooled = told.stdout.split()
-        assert unmended == was_fooled or was_fooled == "False", told.stdout
+        mended = tuple(map(int, told.stdout.split()[0].split("."))) >= (3, 12, 5)
+        # 3.11 was mended, too, in its last versions: none that is fooled may be a mended one.
+        assert not (mended and told.stdout.endswith("True\n")), told.stdout
     assert any("=0A" in vector for vector in mail.VECTORS)

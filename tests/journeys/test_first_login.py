@@ -350,7 +350,7 @@ LIES: list[dict[str, str]] = [
 
 
 def test_our_address_comes_from_the_settings(world: Any, panel: Any) -> None:
-    """B16, C11, C12: whatever the request says of its host, the way to Microsoft is 303 to the one authority and back."""
+    """B16, C11, C12: whatever the request says of its host, the way to Microsoft is 303 to the one authority."""
     link = start(panel).verification_uri_complete
     for headers in LIES:
         answer = own_form(world, link, **headers)

@@ -296,7 +296,7 @@ TEXT = st.text(max_size=40)
 @settings(max_examples=60, deadline=None)
 @given(st.builds(Message, TEXT, TEXT, TEXT, TEXT, TEXT), st.text(max_size=60), st.binary(max_size=200))
 def test_no_text_makes_a_recipient_or_another_field(message: Message, address: str, document: bytes) -> None:
-    """F07, F11, E17: plain text; the request has these fields and no others, one recipient, and that is the mailbox's own address."""
+    """F07, F11, E17: plain text, these fields and no others, one recipient: the mailbox's own address."""
     with graph_wire() as wire:
         wire.says(202)
         deliver(Graph(wire.url, lambda: NOW), Bytes(document), message, address)

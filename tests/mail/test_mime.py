@@ -327,6 +327,27 @@ def test_a_name_is_cleaned_once_for_all(name: str, kind: str) -> None:
     assert all(len(line) <= 78 for line in attachment(once).split("\r\n"))
 
 
+def test_a_plain_text_stays_plain() -> None:
+    """What needs no encoding has none, up to sixty characters; nothing stays nothing."""
+    assert unstructured("") == ""
+    assert unstructured("a" * 60) == "a" * 60
+    assert unstructured("a" * 61).startswith("=?utf-8?B?")
+    assert attachment("a" * 56 + ".pdf") == f'attachment;\r\n filename="{"a" * 56}.pdf"'
+    assert attachment("a" * 57 + ".pdf").count("filename*") == 4
+
+
+@pytest.mark.parametrize(("text", "words"), [("ä" * 42, 2), ("ä" * 43, 3), ("ä" * 31, 2)])
+def test_an_encoded_word_is_as_long_as_it_may_be(text: str, words: int) -> None:
+    """42 bytes of UTF-8 fit into one, and no byte less is put there."""
+    assert unstructured(text).count("=?utf-8?B?") == words
+
+
+@pytest.mark.parametrize(("name", "pieces"), [(";" * 36, 2), (";" * 37, 3), ("ä" * 18, 2)])
+def test_a_piece_of_a_name_is_as_long_as_it_may_be(name: str, pieces: int) -> None:
+    """18 bytes of UTF-8 fit into one."""
+    assert attachment(name).count("filename*") == pieces
+
+
 def meant_and_mail() -> tuple[Meant, bytes]:
     """A small mail as it is written by hand."""
     meant = Meant((("From", "a@b"), ("To", "a@b"), ("Subject", "x")), "Hi\r\n", ("x.pdf", "application/pdf"))

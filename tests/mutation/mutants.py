@@ -97,7 +97,7 @@ def _short(text: str, other: str) -> str:
     return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"
 
 
-def _places(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+def _places(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:  # noqa: C901
     """Yield every statement that may be changed, and the outermost function or method it is in."""
 
     def inside(body: list[ast.stmt], owner: str, path: str) -> Iterator[tuple[str, ast.stmt]]:
@@ -157,7 +157,7 @@ def _expressions(statement: ast.stmt) -> Iterator[tuple[ast.AST, str, int | None
                     waiting.append(node)
 
 
-def _of_expression(parent: ast.AST, field: str, index: int | None, node: ast.expr) -> Iterator:
+def _of_expression(parent: ast.AST, field: str, index: int | None, node: ast.expr) -> Iterator:  # noqa: C901, PLR0912
     if isinstance(node, ast.BoolOp):
         for at in range(len(node.values)):
             yield _without(node, "values", at)

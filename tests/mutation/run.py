@@ -245,7 +245,7 @@ def _functions(module: types.ModuleType) -> Iterator[tuple[str, types.FunctionTy
     waiting: list[tuple[str, Any]] = list(module.__dict__.items())
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, type) and value.__module__ == module.__name__ and path.count(".") < 2:  # noqa: PLR2004
+        if isinstance(value, type) and value.__module__ == module.__name__ and path.count(".") < 2:
             waiting += [(f"{path}.{name}", member) for name, member in vars(value).items()]
         for attribute in ("__func__", "fget", "func", "__wrapped__"):
             inner = getattr(value, attribute, None)

@@ -26,17 +26,17 @@ TARGETS: dict[str, Target] = {
         ("shared/identity/authorizations.py",),
         ("tests/identity/test_authorizations.py", "tests/identity/test_entra.py"),
     ),
+    "keys": Target(
+        ("shared/devices/base64url.py", "shared/devices/keys.py", "shared/devices/signatures.py"),
+        ("tests/devices/test_keys.py", "tests/devices/test_signatures.py", "tests/devices/test_nonces.py"),
+    ),
     "assertions": Target(
         (
-            "shared/devices/base64url.py",
-            "shared/devices/keys.py",
-            "shared/devices/signatures.py",
             "shared/devices/nonces.py",
             "shared/devices/assertions.py",
             "shared/devices/once.py",
         ),
         (
-            "tests/devices/test_keys.py",
             "tests/devices/test_nonces.py",
             "tests/devices/test_assertions.py",
         ),
