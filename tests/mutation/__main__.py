@@ -29,14 +29,21 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", help=f"of {', '.join(TARGETS)}; none: all")
     parser.add_argument("--full", action="store_true", help="every target, and what is kept from before is tried again")
     parser.add_argument("--minutes", type=float, default=600.0, help="of each target; begin no mutant after that long")
-    parser.add_argument("--again", action="store_true", help="try survivors once more")
     parser.add_argument("--report", action="store_true", help="run nothing, say what is known")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     asked = parser.parse_args()
     chosen = asked.targets or list(TARGETS)
     known = {} if asked.full else load(KEPT)
-    if asked.again:
-        known = {digest: result for digest, result in known.items() if result.startswith("killed")}
+    reasons = json.loads(REASONS.read_text(encoding="utf-8"))
+    argued = {
+        mutant.digest
+        for name in chosen
+        for module in TARGETS[name].modules
+        for mutant in mutants(HOUSE, module)
+        if mutant.name in reasons
+    }
+    if not asked.report:  # a survivor that nobody argued for is tried again: a test may have come
+        known = {digest: told for digest, told in known.items() if told.startswith("killed") or digest in argued}
     broken: list[str] = []
     for name in chosen if not asked.report else ():
         broken += _in_a_process_of_its_own(name, known, asked.minutes)
