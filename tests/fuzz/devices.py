@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from tests.devices.printer import jwk_of, thumbprint_of
-from tests.fuzz.grammar import b64, bent, flipped, jws_near, near, unb64
+from tests.fuzz.grammar import b64, bent, flipped, jws_near, near, respelt, unb64
 from tests.fuzz.target import Check, Edit, Modules, Target
 from tests.fuzz.tokens import FORMER, NEXT, NOW, OWN, STRANGER, TID, kind_of, made
 
@@ -38,7 +38,11 @@ def _nonces(modules: Modules) -> Any:
 
 def generate_assertion(rng: Random) -> dict[str, Any]:
     """Return a bent assertion's recipe."""
-    return kind_of(rng) | {"stale": rng.random() < 0.1, "key": rng.choice(["own", "own", "next", "former"])}
+    return kind_of(rng) | {
+        "stale": rng.random() < 0.25,
+        "life": rng.choice([120] * 6 + [300, 301, -1]),
+        "key": rng.choice(["own", "own", "next", "former"]),
+    }
 
 
 def build_assertion(modules: Modules) -> Check:
@@ -49,10 +53,11 @@ def build_assertion(modules: Modules) -> Check:
     fresh = nonces.make()
 
     def check(given: dict[str, Any]) -> None:
-        claims = {"iss": DEVICE, "sub": DEVICE, "aud": ORIGIN, "jti": "j", "nonce": fresh, "iat": 1, "exp": 121}
+        claims: dict[str, Any] = {"iss": DEVICE, "sub": DEVICE, "aud": ORIGIN, "jti": "j", "nonce": fresh, "iat": 1}
+        claims["exp"] = 1 + given["life"]
         if given["stale"]:
             rng = Random(given["number"])
-            claims["nonce"] = rng.choice([near(rng, fresh), b64(flipped(rng, unb64(fresh)))])
+            claims["nonce"] = rng.choice([near(rng, fresh), b64(flipped(rng, unb64(fresh))), respelt(rng, fresh)])
         header = {"typ": "client-authentication+jwt"}
         token, claims, header, source = made(given, claims, header, (keys[given["key"]], STRANGER), "ES256")
         if given["kind"] == "near":
@@ -99,7 +104,7 @@ _SIGNATURES = "shared.devices.signatures"
 ASSERTION = Target(
     "device assertion",
     "nobody but the holder of the device's key of now, who signed for us just now, is a device (D06 to D09, D12)",
-    4_000,
+    3_000,
     generate_assertion,
     build_assertion,
     _DEVICE_MODULES,

@@ -139,6 +139,14 @@ def unb64(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+def respelt(rng: Random, text: str) -> str:
+    """Return another spelling of base64url: the bits that its last letter has to spare are others."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    spare = (4, 1, 16, 4)[len(text) % 4]
+    place = letters.index(text[-1])
+    return text[:-1] + letters[place - place % spare + rng.randrange(spare)]
+
+
 def dumped(value: Any) -> bytes:
     """Return a value as JSON, also where JSON has no word for it."""
     return json.dumps(value).encode("utf-8", "surrogatepass")

@@ -198,7 +198,7 @@ _WRITTEN_AS_IS = Edit(
 MESSAGE = Target(
     "message",
     "the mail has our headers, the recipients and the two parts that were meant, whatever anybody says (F01 to F18)",
-    1_500,
+    1_200,
     generate_message,
     build_message,
     MAIL,

@@ -80,7 +80,7 @@ def build_sealed(modules: Modules) -> Check:
 SEALED = Target(
     "sealed format",
     "only what we sealed opens, for its tenant and at its place (G02 to G04, G06)",
-    20_000,
+    23_300,
     generate_sealed,
     build_sealed,
     ("shared.vault.sealing",),

@@ -102,7 +102,7 @@ def targets(services: Any) -> tuple[Target, Target]:
         "callbacks",
         "an answer counts for the one state that is under way and in its own browser, and nothing of it is shown "
         "(B04, B05, C01, C03, C09, C10, C17)",
-        1_000,
+        500,
         generate_callback,
         build_callback,
         ("functions.forms", "shared.identity.authorizations", "functions.sign_in"),
@@ -134,7 +134,7 @@ def targets(services: Any) -> tuple[Target, Target]:
     queue = Target(
         "queue message",
         "a message names a job or is dropped; none raises, and none reaches into another row (E03, E14, R55)",
-        2_000,
+        2_500,
         generate_queue,
         build_queue,
         ("shared.scans.deliver",),

@@ -68,14 +68,14 @@ def test_together_they_are_a_hundred_thousand(on_storage: dict[str, Target]) -> 
 )
 def test_a_planted_fault_is_found(target: Target, fault: Any) -> None:
     """A copy of the code without one of its checks breaks the promise within a day's share of inputs."""
-    assert run(target, SEED, target.share, with_fault(target, fault)).finding is not None
+    assert run(target, "planted", target.share, with_fault(target, fault)).finding is not None
 
 
 @pytest.mark.parametrize("name", STORED)
 def test_a_planted_fault_is_found_on_storage(on_storage: dict[str, Target], name: str) -> None:
     """As above, at the callbacks and in the queue."""
     for fault in on_storage[name].planted:
-        found = run(on_storage[name], SEED, on_storage[name].share, with_fault(on_storage[name], fault)).finding
+        found = run(on_storage[name], "planted", on_storage[name].share, with_fault(on_storage[name], fault)).finding
         assert found is not None, fault[0].before
 
 
