@@ -365,6 +365,18 @@ def test_a_mail_that_reads_as_meant_is_let_through() -> None:
     require_read_as(*meant_and_mail())
 
 
+def test_a_mail_of_a_text_alone_is_let_through_and_gains_no_attachment() -> None:
+    """A notice has no attachment; a part that nobody meant is one too many (F04)."""
+    meant, mail = meant_and_mail()
+    alone = replace(meant, attachment=None)
+    text = mail.partition(b"--=_\r\nContent-Type: application")[0] + b"--=_--\r\n"
+    require_read_as(alone, text)
+    with pytest.raises(faults.Unexpected):
+        require_read_as(alone, mail)
+    with pytest.raises(faults.Unexpected):
+        require_read_as(meant, text)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "what"),
     [
@@ -382,6 +394,7 @@ def test_a_mail_that_reads_as_meant_is_let_through() -> None:
         (b"application/pdf", b"application/octet-stream", "parts"),
         (b"--=_--", b"--=_\r\nContent-Type: text/html\r\n\r\n--=_--", "parts"),
         (b"--=_--", b"JVBERg==\r\n--=_--", "attachment"),
+        (b"text/plain; charset=utf-8", b"text/plain; charset=utf-8; name=b.exe", "text"),
         (b"--=_--\r\n", b"", "defects"),
         (b"Subject: x\r\n", b"Subject: x\n", "lines"),
         (b"Subject: x", b"Subject: x\r", "lines"),
