@@ -41,6 +41,12 @@ CONTOSO = "11111111-1111-4111-8111-111111111111"
 ACCOUNTS = 1000
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--proof``: what the suite does in short is done in full (``make proof``)."""
+    parser.addoption("--proof", action="store_true", help="do in full what the suite does in short (make proof)")
+    parser.addoption("--seed", default=secrets.token_hex(4), help="of what the proofs do by chance")
+
+
 @dataclass
 class Clock:
     """The real time, moved by what a test adds. Polling intervals and leases need it to run."""
@@ -219,7 +225,9 @@ def microsoft(
     certificate = x509.load_pem_x509_certificate(Path(machine_environment["CLIENT_CERTIFICATE_FILE"]).read_bytes())
     application = Application(
         client_id=machine_environment["CLIENT_ID"],
-        redirect_uris=(f"{public_url}/auth/callback", f"{public_url}/consent/callback"),
+        redirect_uris=tuple(
+            f"{public_url}{path}" for path in ("/auth/callback", "/consent/callback", "/auth/signed-out")
+        ),
         certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
     )
     mailboxes = Application(

@@ -49,8 +49,9 @@ def fields(path: str, words: str = "") -> dict[str, str]:
         return {"group": "office", "location": "", "count": "1", "kind": "ticket"}
     if path.endswith("/policy"):
         numbers = {"hold_hours": "24", "largest_document": "25000000", "sign_in_days": ""}
-        none = dict.fromkeys(("allowed_domains", "fax_address", "fax_country", "fax_cover"), "")
-        return {**none, **numbers, "unknown_outcome": "leave", "failure_notices": "yes", "subject": "", "text": ""}
+        none = dict.fromkeys(("subject", "text", "allowed_domains", "fax_address", "fax_country", "fax_cover"), "")
+        choices = {"unknown_outcome": "leave", "failure_notices": "yes", "panel_browser": "no"}
+        return {**none, **numbers, **choices}
     if path.endswith("/sign-in"):
         return {"service": "exchange_online", "whose": "printer"}
     return {"range": "send", "words": words, "back": "/console"}

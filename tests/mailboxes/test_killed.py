@@ -12,8 +12,8 @@ import pytest
 from local.tls import Tls
 from shared.organisations.ranges import SEND_MAIL
 from tests.leftovers import found as leaks
-from tests.scans.stalling import stalling
-from tests.scans.test_killed import HOUSE, PATIENCE, kill_when
+from tests.proof.site import HOUSE, PATIENCE, kill_when
+from tests.proof.wire import carried
 
 ADDRESS = {"contoso/ben": "ben.okoye@contoso.example", "contoso/olga": "olga@contoso.example"}
 EARLIER = timedelta(seconds=10)
@@ -25,13 +25,13 @@ was replaced is cleared up, a day of renewals with each request. There are fewer
 @pytest.fixture(scope="module")
 def lookers(tls: Tls) -> Iterator[Callable[..., int]]:
     """Start a process that looks at a sign-in; returns its id."""
-    command = [sys.executable, "-m", "tests.mailboxes.lookers"]
+    command = [sys.executable, "-m", "tests.proof.worker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
 
         def look(environment: dict[str, str], sign_in: str, device: str) -> int:
-            told = {"environment": environment, "sign_in": sign_in, "device": device}
+            told = {"environment": environment, "ahead": 0, "act": "look", "sign_in": sign_in, "device": device}
             process.stdin.write(json.dumps(told) + "\n")
             process.stdin.flush()
             return int(process.stdout.readline())
@@ -42,7 +42,7 @@ def lookers(tls: Tls) -> Iterator[Callable[..., int]]:
 
 
 @pytest.fixture
-def told(desk: Any, machine_environment: dict[str, str]) -> dict[str, str]:
+def told(desk: Any, machine_environment: dict[str, str], tls: Tls) -> dict[str, str]:
     """The environment of a process beside the desk's."""
     ours = desk.rooms.settings
     return {
@@ -53,6 +53,8 @@ def told(desk: Any, machine_environment: dict[str, str]) -> dict[str, str]:
         "GRAPH_URL": desk.microsoft.url,
         "SMTP_HOST": desk.microsoft.smtp.exchange,
         "OUTLOOK_SMTP_HOST": desk.microsoft.smtp.outlook,
+        "REQUESTS_CA_BUNDLE": str(tls.bundle_file),
+        "SSL_CERT_FILE": str(tls.bundle_file),
     }
 
 
@@ -101,15 +103,15 @@ def test_killed_before_each_request_to_storage(desk: Any, lookers: Any, told: di
     """
     desk.ready("contoso/ben")
     ended = set()
-    with stalling(told["DataStorage"]) as (stalls, connection):
+    with carried(told["DataStorage"]) as (wire, connection):
         for turn, step in enumerate(STEPS):
             account = ("contoso/olga", "contoso/ben")[turn % 2]
             old = desk.rooms.mailbox_accounts.of(desk.device, "email")
             begun = confirmed(desk, account)
-            stalls.allow(step)
+            wire.allow(step)
             process = lookers({**told, "DataStorage": connection}, begun.id, desk.device.id)
-            killed = kill_when(process, stalls.stalled.is_set)
-            stalls.over.set()
+            killed = kill_when(process, wire.held.is_set)
+            wire.over.set()
             ended.add(check(desk, old, begun, account, step))
             if not killed:
                 break

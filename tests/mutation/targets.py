@@ -39,6 +39,7 @@ TARGETS: dict[str, Target] = {
         (
             "tests/devices/test_nonces.py",
             "tests/devices/test_assertions.py",
+            "tests/devices/test_rollover.py",
         ),
     ),
     "dpop": Target(("shared/devices/dpop.py",), ("tests/devices/test_dpop.py",)),

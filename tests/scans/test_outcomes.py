@@ -9,6 +9,8 @@ import pytest
 from shared import faults
 from shared.organisations import Policy
 from shared.organisations.ranges import GRAPH_DOCUMENT_LIMIT
+from shared.scans import Claims
+from shared.scans.deliver import SENDING
 from shared.storage import key
 from tests.scans.conftest import CONTOSO, consent, pin
 
@@ -76,6 +78,29 @@ def test_a_delivery_that_died_is_repeated_once_too(office: Any) -> None:
     assert len(office.mails()) == 2
 
 
+@pytest.mark.parametrize("sign_in_took", [1, 30, 80])
+def test_a_delivery_that_died_is_looked_at_within_three_minutes(office: Any, sign_in_took: int) -> None:
+    """R07: whenever between claim and first byte the time went, and wherever in its minute the sweep is."""
+    rooms = office.rooms
+    claims = Claims(rooms.jobs, rooms.slots, rooms.organisations, office.clock)
+    for second in range(0, 60, 6):
+        job, mine = claims.claim(office.accept())
+        assert mine
+        office.clock.advance(seconds=sign_in_took)
+        office.rooms.slots.take(job, 4, first=0, verified=False, until=office.clock() + SENDING)
+        died = office.clock()
+        office.clock.advance(seconds=second)
+        while office.job(job).state == "sending":
+            office.messages()
+            office.rooms.sweep.run()
+            for message in office.messages():
+                office.rooms.delivery.deliver(message)
+            office.clock.advance(seconds=60)
+        assert (office.clock() - died).total_seconds() - 60 <= 180, second
+        assert office.job(job).state == "uncertain"
+        office.rooms.slots.forget_person(CONTOSO, job.oid)
+
+
 def test_a_size_that_was_refused_is_learnt_of_one_mailbox(office: Any) -> None:
     """F12: one person's mailbox takes less: his next such scan is refused before its upload, everybody else's goes out.
 
@@ -83,7 +108,7 @@ def test_a_size_that_was_refused_is_learnt_of_one_mailbox(office: Any) -> None:
     """
     consent(office.rooms, "send-large")
     pin(office.rooms, office.cloud, "ben")
-    large = b"%PDF-1.7 " + bytes(4_000_000)
+    large = b"%PDF-1.7 " + bytes(4_000_000) + b"%%EOF"
 
     def scan(user: str) -> Any:
         return office.accept(office.manifest(large, user=user), large)
