@@ -66,7 +66,7 @@ class Bench:
 
     def fill(self, scans: int, devices: int, size: int) -> None:
         """Hand over scans, evenly from the devices."""
-        document = b"%PDF-1.7 " + os.urandom(size - 9)
+        document = b"%PDF-1.7 " + os.urandom(size - 15) + b"%%EOF\n"
         digest = hashlib.sha256(document).hexdigest()
         for number in range(scans):
             user = number % devices

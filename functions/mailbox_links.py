@@ -2,6 +2,7 @@
 
 ``/s/mailbox/{id}`` says what it is for and has the button. ``/auth/mailbox`` takes Entra's form for the mailbox's own
 app registration; a work account goes through people's, and so through ``/auth/callback`` (``functions/sign_in.py``).
+An administrator who followed that registration's consent link comes back there, too.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ def router(services: Callable[[], Services]) -> APIRouter:
 
     @routes.get("/auth/mailbox")
     def finish(request: Request, tx: str = "") -> Response:
+        if not tx and {"admin_consent", "error"} & set(request.query_params):
+            # The consent link of the mailbox's registration. A hint, on which nothing depends.
+            refused = services().mailbox_consent.answer(request.query_params)
+            return see_other(f"/console/mail?{f'not={refused.reason}' if refused else 'done=mailbox_consented'}")
         finished = services().mailbox_authorizations.finish(tx, browser=browser_of(request))
         found = services().mailbox_sign_ins.finish(finished)
         return forget_browser(see_other(f"/s/mailbox/{found.id}"))

@@ -10,9 +10,14 @@ def sweep() -> None:
 
 
 def expire() -> None:
-    """Delete what is too old: rows whose time is over, jobs, documents that no job came for; finish erasures."""
-    from shared.expiry import expire as expire_all
+    """Delete what is too old: rows whose time is over, jobs, documents that no job came for; finish erasures.
 
+    And say how long the app's own certificate is good.
+    """
+    from shared.expiry import expire as expire_all
+    from shared.identity.client_certificate import tell_days_left
+
+    tell_days_left(services().settings.client_certificate, services().clock())
     services().erasure.settle()
     services().retention.expire()
     expire_all(services().storage, services().clock())

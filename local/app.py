@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from functions import HTTP_DOORS
 from functions.answers import application
 from local.queue_door import QueueDoor
+from local.serving import Server, serving
 from shared.services import Services, services
 
 SWEEP_EVERY, EXPIRE_EVERY, KEYS_EVERY = 60.0, 3600.0, 30 * 86400.0
@@ -34,23 +35,21 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http":
-            return
         first = scope["path"].split("/")[1]
         await self._doors.get(first, self._doors[""])(scope, receive, send)
 
 
 @contextmanager
-def running(rooms: Services, *, port: int = 0, queue: bool = True) -> Iterator[int]:
+def running(
+    rooms: Services, *, port: int = 0, queue: bool = True, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[int]:
     """Serve ``rooms`` on 127.0.0.1 from threads of this process; yields the port.
 
-    Without ``queue`` it serves HTTP alone, without queue and timers.
+    Without ``queue`` it serves HTTP alone, without queue and timers. ``around`` may put something around the doors.
     """
-    server = uvicorn.Server(
-        uvicorn.Config(Doors(lambda: rooms), host="127.0.0.1", port=port, log_level="warning", access_log=False)
-    )
+    doors = around(Doors(lambda: rooms))
+    config = uvicorn.Config(doors, host="127.0.0.1", port=port, lifespan="off", log_level="warning", access_log=False)
     stop = threading.Event()
-    web = threading.Thread(target=server.run, daemon=True)
     work: list[threading.Thread] = []
     if queue:
         door = QueueDoor(rooms.settings.data_storage, rooms)
@@ -58,21 +57,15 @@ def running(rooms: Services, *, port: int = 0, queue: bool = True) -> Iterator[i
             threading.Thread(target=door.serve, args=(stop,), daemon=True),
             threading.Thread(target=_timers, args=(rooms, stop), daemon=True),
         ]
-    web.start()
-    while not server.started:
-        if not web.is_alive():
-            raise RuntimeError(f"cannot serve on port {port}")
-        time.sleep(0.01)
-    for thread in work:
-        thread.start()
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        stop.set()
-        server.should_exit = True
+    with serving(Server(config)) as served:
         for thread in work:
-            thread.join(30)
-        web.join(30)
+            thread.start()
+        try:
+            yield served
+        finally:
+            stop.set()
+            for thread in work:
+                thread.join(30)
 
 
 def _timers(rooms: Services, stop: threading.Event) -> None:

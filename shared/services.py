@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from shared.identity import Authorizations, Entra, MailboxEntra
     from shared.identity.managed_identity import ManagedIdentity
     from shared.mail import Graph, Mailboxes, Smtp, Transports
-    from shared.mailboxes import Accounts, Outgoings, SignIns, Statuses
+    from shared.mailboxes import Accounts, MailboxConsent, Outgoings, SignIns, Statuses
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
-    from shared.people import People
+    from shared.people import PanelBrowser, People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
     from shared.scans import (
         Acceptance,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Holds,
         Jobs,
         Ledger,
+        Restored,
         Retention,
         Slots,
         Sweep,
@@ -281,6 +282,13 @@ class Services:
         )
 
     @cached_property
+    def mailbox_consent(self) -> MailboxConsent:
+        """The consent link of the mailbox's app registration."""
+        from shared.mailboxes import MailboxConsent
+
+        return MailboxConsent(self.mailbox_entra, f"{self.settings.public_url}/auth/mailbox")
+
+    @cached_property
     def mailbox_sign_ins(self) -> SignIns:
         """Sign-ins of printers' mailboxes under way."""
         from shared.mailboxes import SignIns
@@ -485,6 +493,13 @@ class Services:
         )
 
     @cached_property
+    def panel_browser(self) -> PanelBrowser:
+        """First logins in panels' own browsers."""
+        from shared.people import PanelBrowser
+
+        return PanelBrowser(self.people, self.handoffs, self.organisations, self.entra, self.settings.public_url)
+
+    @cached_property
     def traces(self) -> Traces:
         """Where a person's things lie."""
         from shared.privacy import Traces
@@ -550,6 +565,13 @@ class Services:
             self.failure_notices,
             self.clock,
         )
+
+    @cached_property
+    def restored(self) -> Restored:
+        """The jobs of a backup."""
+        from shared.scans import Restored
+
+        return Restored(self.jobs)
 
     @cached_property
     def hold_index(self) -> HoldIndex:

@@ -33,11 +33,18 @@ from local.tls import Tls, prepare
 from shared import settings
 from shared.services import Services
 from shared.storage import Storage, create_all
+from tests.documented import Documented
 from tests.manifests import make_manifest
 from to_my_email import Api
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 ACCOUNTS = 1000
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--proof``: what the suite does in short is done in full (``make proof``)."""
+    parser.addoption("--proof", action="store_true", help="do in full what the suite does in short (make proof)")
+    parser.addoption("--seed", default=secrets.token_hex(4), help="of what the proofs do by chance")
 
 
 @dataclass
@@ -218,7 +225,9 @@ def microsoft(
     certificate = x509.load_pem_x509_certificate(Path(machine_environment["CLIENT_CERTIFICATE_FILE"]).read_bytes())
     application = Application(
         client_id=machine_environment["CLIENT_ID"],
-        redirect_uris=(f"{public_url}/auth/callback", f"{public_url}/consent/callback"),
+        redirect_uris=tuple(
+            f"{public_url}{path}" for path in ("/auth/callback", "/consent/callback", "/auth/signed-out")
+        ),
         certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
     )
     mailboxes = Application(
@@ -253,8 +262,13 @@ def rooms(
 
 @pytest.fixture
 def world(rooms: Services, clock: Clock, microsoft: Microsoft, tls: Tls, tmp_path: Path) -> Iterator[World]:
-    """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own."""
-    url = rooms.settings.public_url
+    """The whole service over HTTP beside the emulated Microsoft over TLS, on storage of its own.
+
+    Whatever the device API answers in any test must be in its OpenAPI document.
+    """
+    url, documented = rooms.settings.public_url, Documented()
     with ExitStack() as closing:
-        closing.enter_context(local_app.running(rooms, port=int(url.rpartition(":")[2]), queue=False))
+        port = int(url.rpartition(":")[2])
+        closing.enter_context(local_app.running(rooms, port=port, queue=False, around=documented.watch))
         yield World(rooms, clock, url, microsoft.url, microsoft.cloud, microsoft.switchboard, tls, tmp_path, closing)
+    assert documented.missing == set(), "not in the OpenAPI document"

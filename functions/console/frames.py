@@ -17,6 +17,12 @@ _DONE = {
     "retried": N_("The scan is on its way."),
     "released": N_("The scan is on its way."),
     "cancelled": N_("The scan is cancelled."),
+    "mailbox_signed_in": N_("The mailbox is signed in. Now press OK at the printer's mail server settings."),
+    "mailbox_signed_out": N_("The account is signed out. Its tokens are deleted."),
+    "mailbox_cancelled": N_("The sign-in is cancelled."),
+    "mailbox_consented": N_("Microsoft says that it is agreed. The next sign-in shows whether it holds."),
+    "mail_tested": N_("The test mail is sent. Look into the mailbox."),
+    "fax_tested": N_("The test is on its way to the fax provider."),
     "saved": N_("The policy is saved. It counts within seconds."),
 }
 

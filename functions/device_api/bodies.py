@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -115,9 +115,24 @@ class UploadWish(Closed):
     blocks: Annotated[bool, Field(description="In pieces: Put Block and Put Block List")] = False
 
 
-class ScanManifest(Closed):
-    """A scan."""
+def _for(kind: str, member: str, otherwise: dict[str, Any]) -> dict[str, Any]:
+    """Return, in JSON Schema, that a scan of this kind has this sort of recipient and no other."""
+    recipients: dict[str, Any] = {name: {"type": "null"} for name in ("user", "to", "fax_number")}
+    return {
+        "if": {"properties": {"kind": {"const": kind}}},
+        "then": {"required": [member], "properties": {**recipients, member: {"not": {"type": "null"}}}},
+        "else": otherwise,
+    }
 
+
+class ScanManifest(Closed):
+    """A scan. ``user`` with kind to_my_email, ``to`` with email, ``fax_number`` with fax; and no other recipient."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra=_for("to_my_email", "user", _for("email", "to", _for("fax", "fax_number", {}))),
+    )
     id: ScanId
     kind: Literal["to_my_email", "email", "fax"]
     user: UserId | None = None
@@ -196,11 +211,15 @@ class ConsentStatus(BaseModel):
 
 
 class Policy(BaseModel):
-    """What the device may do now. ``largest_document`` is in bytes; 0 without consent."""
+    """What the device may do now. ``largest_document`` is in bytes; 0 without consent.
+
+    ``panel_browser``: whether people may sign in in the panel's own browser (``panel_uri`` of a sign-in).
+    """
 
     kinds: list[str]
     types: list[str]
     largest_document: int
+    panel_browser: bool
 
 
 class ServerSettings(BaseModel):
@@ -247,19 +266,23 @@ class ServerState(BaseModel):
 
 
 class MailboxSignInStarted(BaseModel):
-    """What the panel shows; times in seconds. The code is Microsoft's, and so is the address."""
+    """What the panel shows; times in seconds. The code is Microsoft's, and so is the address.
+
+    ``qr_svg`` holds the address alone: Microsoft lets nobody put the code into it.
+    """
 
     id: str
     status: Literal["pending"] = "pending"
     user_code: str
     verification_uri: str
+    qr_svg: str
     expires_in: int
     interval: int
     message: str
 
 
 class MailboxSignInState(BaseModel):
-    """How far it has come. Where a policy blocks codes, ``link`` is another way in."""
+    """How far it has come. Where a policy blocks codes, ``link`` is another way in; ``qr_svg`` is that link."""
 
     id: str
     status: Literal["pending", "active", "denied", "expired", "blocked"]
@@ -269,6 +292,7 @@ class MailboxSignInState(BaseModel):
     who: str | None = None
     message: str | None = None
     link: str | None = None
+    qr_svg: str | None = None
     interval: int
 
 
@@ -304,12 +328,17 @@ class UserStatus(BaseModel):
 
 
 class HandoffStarted(BaseModel):
-    """What the panel shows; times in seconds."""
+    """What the panel shows; times in seconds.
+
+    ``panel_uri`` is there for a sign-in only, and only where the organisation allows it: what the panel may open in a
+    private window of its own browser instead of showing the code.
+    """
 
     id: str
     status: Literal["pending"] = "pending"
     verification_uri: str
     verification_uri_complete: str
+    panel_uri: str | None = None
     user_code: str
     qr_svg: str
     expires_in: int

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI reads off the handlers, and what it cannot know (schemes, and how errors look)."""
+"""The OpenAPI document: what FastAPI reads off the handlers, and what it cannot know (schemes, errors, examples)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from functions.device_api import bodies
+from functions.device_api import bodies, examples, refusals
+from shared.faults import BY_REASON
 
 OPEN = {"nonce", "enrolments", "token"}
 """Resources that need no token."""
+_BY_HAND = (bodies.Problem, bodies.ScanManifest)
+"""Schemas of bodies that no handler names: FastAPI does not see them."""
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From /api/v1/token"},
     "dpop": {
@@ -20,18 +23,7 @@ _SCHEMES = {
         "description": "A token that is bound to the device's key, beside a proof in the header DPoP (RFC 9449)",
     },
 }
-_ALWAYS = {429: "More than allowed; retry_after says when", 503: "Passing, or the operator's; see who"}
-_GUARDED = {
-    401: "No good token, or no proof",
-    403: "The device, or what it asks for, needs an administrator or a person",
-}
-_WITH_BODY = {
-    411: "Content-Length is missing",
-    413: "Too large",
-    415: "Another content type",
-    422: "Not valid; errors names the fields",
-}
-_WITH_ID = {404: "Unknown, or another device's: one answer for both", 409: "Not in this state"}
+_CREATED = {"201", "202"}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -41,25 +33,42 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    schemas["Problem"] = bodies.Problem.model_json_schema()
+    for model in _BY_HAND:
+        schemas[model.__name__] = model.model_json_schema()
     schemas.update(_hoisted(document))
+    for name, schema in schemas.items():
+        schema["examples"] = examples.of_schema(name)
     components["securitySchemes"] = _SCHEMES
-    for path, operation in _operations(document):
-        resource = path.split("/")[3]
-        if resource not in OPEN:
+    answered = set()
+    for path, method, operation in _operations(document):
+        guarded = path.split("/")[3] not in OPEN
+        if guarded:
             operation["security"] = [{"bearer": []}, {"dpop": []}]
-        responses: dict[str, Any] = operation["responses"]
-        responses.pop("422", None)  # FastAPI's own, which is never sent
-        for status, description in _refusals(path, operation, guarded=resource not in OPEN).items():
-            responses.setdefault(
-                str(status),
-                {
-                    "description": description,
-                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                },
-            )
-        operation["responses"] = dict(sorted(responses.items()))
+        found: dict[str, Any] = operation["responses"]
+        found.pop("422", None)  # FastAPI's own, which is never sent
+        leaves = refusals.refusals(method, path, operation, guarded=guarded)
+        for status, response in refusals.responses(leaves).items():
+            found.setdefault(status, response)
+        operation["responses"] = dict(sorted(found.items()))
+        answered |= {leaf.reason for leaf in leaves}
+        for parameter in operation.get("parameters", ()):
+            parameter["examples"] = examples.of_parameter(parameter["name"])
+        _link(document, path, operation)
+    components["examples"] = {
+        reason: refusals.example(leaf) for reason, leaf in BY_REASON.items() if reason in answered
+    }
     return document
+
+
+def _link(document: dict[str, Any], path: str, operation: dict[str, Any]) -> None:
+    """Say what can be done with what a call made (OpenAPI 3.1.0 section 4.8.20): all that has its id in the path."""
+    followed = {
+        one["operationId"]: {"operationId": one["operationId"], "parameters": {"id": "$response.body#/id"}}
+        for place, _, one in _operations(document)
+        if place.startswith(path + "/{id}")
+    }
+    for status in _CREATED & operation["responses"].keys() if followed else ():
+        operation["responses"][status]["links"] = followed
 
 
 def _hoisted(node: Any) -> dict[str, Any]:
@@ -80,26 +89,7 @@ def _hoisted(node: Any) -> dict[str, Any]:
     return found
 
 
-def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            yield path, operation
-
-
-def _refusals(path: str, operation: dict[str, Any], *, guarded: bool) -> dict[int, str]:
-    found = dict(_ALWAYS)
-    if guarded:
-        found |= _GUARDED
-    if path.endswith("/enrolments"):
-        found |= {400: "The proof of the key is not valid", 403: "The ticket is not valid"}
-    if path.endswith("/device/key"):
-        found |= {400: "A proof of a key is not valid"}
-    if "requestBody" in operation:
-        found |= _WITH_BODY
-    elif operation.get("parameters"):
-        found |= {422: _WITH_BODY[422]}
-    if "{id}" in path:
-        found |= _WITH_ID
-    if path.endswith("/scans") and "requestBody" in operation:
-        found |= {409: "This id has another manifest"}
-    return found
+        for method, operation in operations.items():
+            yield path, method, operation

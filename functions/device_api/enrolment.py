@@ -11,7 +11,9 @@ from fastapi.responses import JSONResponse
 from functions.answers import reference
 from functions.device_api import bodies
 from functions.device_api.callers import Caller, Rooms, sent_by
+from functions.device_api.refusals import may
 from functions.forms import address_of, form_of
+from shared import faults
 from shared.devices import NONCE_SECONDS, TOKEN_SECONDS, TokenRefused, words
 from shared.mailboxes import StatusOf
 
@@ -29,7 +31,11 @@ def nonce(rooms: Rooms, response: Response) -> bodies.Nonce:
     return bodies.Nonce(nonce=rooms.nonces.make(), expires_in=NONCE_SECONDS)
 
 
-@router.post("/enrolments", status_code=201)
+@router.post(
+    "/enrolments",
+    status_code=201,
+    openapi_extra=may(faults.ProofInvalid, faults.TicketInvalid, faults.TooManyRequests, faults.StorageUnavailable),
+)
 def enrol(request: Request, rooms: Rooms, enrolment: bodies.Enrolment) -> bodies.Enrolled:
     """Enrol a device by an administrator's ticket or code, and a proof that it holds its key."""
     device = rooms.enrolments.enrol(
@@ -57,7 +63,8 @@ def enrol(request: Request, rooms: Rooms, enrolment: bodies.Enrolment) -> bodies
         400: {"model": bodies.TokenError, "description": "Wrong, or to be repeated with a fresh nonce"},
         401: {"model": bodies.TokenError, "description": "Not known, or not proven: one answer for both"},
     },
-    openapi_extra={
+    openapi_extra=may(faults.UnsupportedMediaType, faults.TooManyRequests, faults.StorageUnavailable)
+    | {
         "requestBody": {
             "required": True,
             "content": {
@@ -103,7 +110,7 @@ async def token(rooms: Rooms, request: Request) -> Response:
     return JSONResponse(body, headers=headers)
 
 
-@router.put("/device/key")
+@router.put("/device/key", openapi_extra=may(faults.ProofInvalid))
 def roll_over(rooms: Rooms, device: Caller, rollover: bodies.KeyRollover) -> bodies.KeyRolledOver:
     """Announce the device's next key. The old one works until the new one gets its first token."""
     jwk = rollover.jwk.model_dump()
@@ -135,6 +142,7 @@ def own_record(rooms: Rooms, device: Caller) -> bodies.DeviceRecord:
             kinds=["to_my_email", *(found.use for found in servers if found.ready)],
             types=TYPES,
             largest_document=rooms.acceptance.largest(device),
+            panel_browser=organisation.policy.panel_browser,
         ),
         email_server=_server(servers[0]),
         fax_server=_server(servers[1]),

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from functions.answers import language_of
 from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
+from functions.device_api.refusals import may
 from shared import faults
 from shared.devices import Device, Use
 from shared.faults import Fault
@@ -17,11 +18,15 @@ from shared.services import Services
 from shared.texts import describe, say
 
 SIGN_IN, CONSENT = "sign_in", "consent"
+CONSENTS: dict[str, Any] = {"tags": ["Consent from the panel"]}
+PEOPLE: dict[str, Any] = {"tags": ["People"]}
+_SEALED = faults.KeyServiceUnavailable
+"""A handoff's row is sealed under a key of the key service."""
 
 router = APIRouter()
 
 
-@router.post("/consents", status_code=201, tags=["Consent from the panel"])
+@router.post("/consents", status_code=201, **CONSENTS, response_model_exclude_none=True, openapi_extra=may(_SEALED))
 def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewConsent) -> bodies.HandoffStarted:
     """Begin an admin consent: the administrator follows the link, and the panel shows how it ends."""
     rooms.limits.count(Use.SIGN_INS, device)
@@ -32,25 +37,30 @@ def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies
     return _started(rooms, request, started, "consent", locale)
 
 
-@router.get("/consents/{id}", tags=["Consent from the panel"], response_model_exclude_none=True)
+@router.get("/consents/{id}", **CONSENTS, response_model_exclude_none=True, openapi_extra=may(faults.SlowDown, _SEALED))
 def consent_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
     """How far the consent has come."""
     return _state(request, device, rooms.handoffs.poll(known_id(id), device.id, CONSENT))
 
 
-@router.post("/consents/{id}/confirm", tags=["Consent from the panel"], response_model_exclude_none=True)
+@router.post(
+    "/consents/{id}/confirm",
+    **CONSENTS,
+    response_model_exclude_none=True,
+    openapi_extra=may(faults.WrongState, _SEALED),
+)
 def confirm_consent(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
     """OK at the panel: closes the confirmation."""
     return _state(request, device, rooms.handoffs.confirm(known_id(id), device.id, CONSENT, lambda _: None))
 
 
-@router.delete("/consents/{id}", status_code=204, tags=["Consent from the panel"])
+@router.delete("/consents/{id}", status_code=204, **CONSENTS, openapi_extra=may(faults.WrongState))
 def cancel_consent(rooms: Rooms, device: Caller, id: ById) -> None:  # noqa: A002
     """Cancel at the panel."""
     rooms.handoffs.cancel(known_id(id), device.id, CONSENT)
 
 
-@router.get("/users/{user_id}", tags=["People"], response_model_exclude_none=True)
+@router.get("/users/{user_id}", **PEOPLE, response_model_exclude_none=True)
 def user(request: Request, rooms: Rooms, device: Caller, user_id: bodies.UserId) -> bodies.UserStatus:
     """Whether a scan for this user can be sent, and if not, who must act."""
     found = rooms.people.status(device, user_id)
@@ -64,28 +74,43 @@ def user(request: Request, rooms: Rooms, device: Caller, user_id: bodies.UserId)
     )
 
 
-@router.post("/sign-ins", status_code=201, tags=["People"])
+@router.post(
+    "/sign-ins",
+    status_code=201,
+    **PEOPLE,
+    response_model_exclude_none=True,
+    openapi_extra=may(faults.ConsentRequired, faults.ConsentWithdrawn, _SEALED),
+)
 def start_sign_in(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewSignIn) -> bodies.HandoffStarted:
-    """Begin a first login: the person follows the link or types the code, on his own phone."""
+    """Begin a first login: the person follows the link or types the code, on his own phone.
+
+    Where the organisation allows it, the panel's own browser will do, too: open ``panel_uri`` in a private window.
+    """
     rooms.limits.count(Use.SIGN_INS, device, wanted.user.id)
     locale = wanted.locale or device.locale
     started = rooms.people.start(device, wanted.user.id, wanted.user.email, wanted.user.name, locale)
-    return _started(rooms, request, started, "s", locale)
+    panel = rooms.panel_browser.address(device.tid, started.link)
+    return _started(rooms, request, started, "s", locale, panel)
 
 
-@router.get("/sign-ins/{id}", tags=["People"], response_model_exclude_none=True)
+@router.get("/sign-ins/{id}", **PEOPLE, response_model_exclude_none=True, openapi_extra=may(faults.SlowDown, _SEALED))
 def sign_in_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
     """How far the first login has come."""
     return _state(request, device, rooms.handoffs.poll(known_id(id), device.id, SIGN_IN))
 
 
-@router.post("/sign-ins/{id}/confirm", tags=["People"], response_model_exclude_none=True)
+@router.post(
+    "/sign-ins/{id}/confirm",
+    **PEOPLE,
+    response_model_exclude_none=True,
+    openapi_extra=may(faults.WrongState, faults.WrongAccount, faults.SignInRequired, _SEALED),
+)
 def confirm_sign_in(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
     """The person's OK at the panel: from now on one press is enough."""
     return _state(request, device, rooms.people.confirm(device, known_id(id)))
 
 
-@router.delete("/sign-ins/{id}", status_code=204, tags=["People"])
+@router.delete("/sign-ins/{id}", status_code=204, **PEOPLE, openapi_extra=may(faults.WrongState))
 def cancel_sign_in(rooms: Rooms, device: Caller, id: ById) -> None:  # noqa: A002
     """Cancel at the panel; what the browser brought is forgotten."""
     rooms.handoffs.cancel(known_id(id), device.id, SIGN_IN)
@@ -102,17 +127,27 @@ def about(fault: type[Fault], language: str) -> dict[str, Any]:
     }
 
 
-def _started(rooms: Services, request: Request, started: Started, page_: str, locale: str) -> bodies.HandoffStarted:
+def qr_of(address: str) -> str:
+    """Return an address as a QR code, an SVG to put into a page or to draw."""
     import segno
 
+    return str(
+        segno.make(address, error="m", micro=False).svg_inline(border=4, omitsize=True, dark="#000", light="#fff")
+    )
+
+
+def _started(
+    rooms: Services, request: Request, started: Started, page_: str, locale: str, panel: str | None = None
+) -> bodies.HandoffStarted:
     address = f"{rooms.settings.public_url}/s"
     link = f"{rooms.settings.public_url}/{page_}/{started.link}"
     return bodies.HandoffStarted(
         id=started.id,
         verification_uri=address,
         verification_uri_complete=link,
+        panel_uri=panel,
         user_code=started.user_code,
-        qr_svg=segno.make(link, error="m", micro=False).svg_inline(border=4, omitsize=True, dark="#000", light="#fff"),
+        qr_svg=qr_of(link),
         expires_in=started.expires_in,
         interval=started.interval,
         message=say(

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request, Response
 from functions.answers import language_of
 from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
-from functions.device_api.handoffs import about
+from functions.device_api.handoffs import about, qr_of
+from functions.device_api.refusals import ENTRA_REFUSES, may
 from shared import faults
 from shared.devices import Device, Use
 from shared.mailboxes import Owner, SignIn, StatusOf
@@ -31,7 +32,13 @@ def _routes(server: str, use: str, tag: str) -> None:
         """The account, whether the device has its settings, what was sent last, and what is wrong."""
         return shown(rooms.mailbox_statuses.of(device, use), language_of(request, device.locale))
 
-    @router.post(f"/{server}/sign-ins", status_code=201, tags=[tag], name=f"start_{use}_sign_in")
+    @router.post(
+        f"/{server}/sign-ins",
+        status_code=201,
+        tags=[tag],
+        name=f"start_{use}_sign_in",
+        openapi_extra=may(*ENTRA_REFUSES, faults.KeyServiceUnavailable),
+    )
     def start(
         request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewMailboxSignIn
     ) -> bodies.MailboxSignInStarted:
@@ -44,6 +51,7 @@ def _routes(server: str, use: str, tag: str) -> None:
             id=begun.id,
             user_code=begun.user_code,
             verification_uri=begun.verification_uri,
+            qr_svg=qr_of(begun.verification_uri),
             expires_in=begun.expires_in,
             interval=begun.interval,
             message=say(
@@ -54,7 +62,13 @@ def _routes(server: str, use: str, tag: str) -> None:
             ),
         )
 
-    @router.get(f"/{server}/sign-ins/{{id}}", tags=[tag], response_model_exclude_none=True, name=f"{use}_sign_in")
+    @router.get(
+        f"/{server}/sign-ins/{{id}}",
+        tags=[tag],
+        response_model_exclude_none=True,
+        name=f"{use}_sign_in",
+        openapi_extra=may(faults.KeyServiceUnavailable),
+    )
     def state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.MailboxSignInState:  # noqa: A002
         """How far the sign-in has come. Asking faster than ``interval`` tells nothing new."""
         found = _own(rooms, device, use, known_id(id))
@@ -65,7 +79,13 @@ def _routes(server: str, use: str, tag: str) -> None:
         """Cancel at the panel; whoever types the code afterwards signs in for nothing."""
         rooms.mailbox_sign_ins.cancel(known_id(id), begun_by=device.id)
 
-    @router.post(f"/{server}/acknowledge", tags=[tag], response_model_exclude_none=True, name=f"acknowledge_{use}")
+    @router.post(
+        f"/{server}/acknowledge",
+        tags=[tag],
+        response_model_exclude_none=True,
+        name=f"acknowledge_{use}",
+        openapi_extra=may(faults.MailboxNotSignedIn, faults.WrongState),
+    )
     def acknowledge(
         request: Request, rooms: Rooms, device: Caller, stored: bodies.SettingsStored
     ) -> bodies.ServerStatus:
@@ -114,7 +134,13 @@ def status_sheet(request: Request, rooms: Rooms, device: Caller) -> Response:
     headers = {"Content-Language": language, "Cache-Control": "no-store", "Vary": "Accept, Accept-Language"}
     if "application/json" in request.headers.get("accept", ""):
         body: dict[str, Any] = {
-            "device": {"id": device.id, "name": device.name, "model": device.model, "serial": device.serial},
+            "device": {
+                "id": device.id,
+                "name": device.name,
+                "location": device.location,
+                "model": device.model,
+                "serial": device.serial,
+            },
             "organisation": organisation,
             "made_at": rooms.clock().isoformat(),
         }
@@ -168,6 +194,7 @@ def _state(rooms: Services, found: SignIn, language: str) -> bodies.MailboxSignI
     values = about(fault, language) if fault else {}
     if found.status == "blocked":
         values["link"] = f"{rooms.settings.public_url}/s/mailbox/{found.id}"
+        values["qr_svg"] = qr_of(values["link"])
         values["message"] += " " + say("The link: {address}", language, address=values["link"])
     return bodies.MailboxSignInState.model_validate(
         {"id": found.id, "status": found.status, "account_hint": found.account_hint, "interval": found.interval}

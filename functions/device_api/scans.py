@@ -13,8 +13,8 @@ from starlette.datastructures import UploadFile
 from functions.answers import JSON_LIMIT, language_of
 from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
-from functions.device_api.embedded import schema_of
 from functions.device_api.handoffs import about
+from functions.device_api.refusals import MAILBOX_SIGNED_OUT, SIGNED_OUT, may
 from shared import faults
 from shared.devices import Device, Use
 from shared.scans import CURSOR, FINAL, Job, Manifest
@@ -30,7 +30,7 @@ _RECIPIENT = {"to_my_email": "user", "email": "to", "fax": "fax_number"}
 router = APIRouter(tags=["Scans"])
 
 
-_MANIFEST = schema_of(bodies.ScanManifest)
+_MANIFEST = {"$ref": "#/components/schemas/ScanManifest"}
 
 
 @router.post(
@@ -42,7 +42,20 @@ _MANIFEST = schema_of(bodies.ScanManifest)
     responses={
         201: {"model": bodies.ScanAnnounced, "description": "Announced: upload the document, then commit"},
     },
-    openapi_extra={
+    openapi_extra=may(
+        *SIGNED_OUT,
+        *MAILBOX_SIGNED_OUT,
+        faults.TooLarge,
+        faults.UnsupportedType,
+        faults.DocumentMismatch,
+        faults.RecipientInvalid,
+        faults.RecipientNotAllowed,
+        faults.FaxNumberInvalid,
+        faults.FaxNotSetUp,
+        faults.UnsupportedMediaType,
+        faults.IdTaken,
+    )
+    | {
         "requestBody": {
             "required": True,
             "description": "JSON to upload the document of any size afterwards; multipart to hand it over at once",
@@ -92,7 +105,12 @@ async def scan(request: Request, rooms: Rooms, device: Caller) -> Response:
     return _answer(202, _scan_state(request, device, job))
 
 
-@router.post("/scans/{id}/commit", status_code=202, response_model_exclude_none=True)
+@router.post(
+    "/scans/{id}/commit",
+    status_code=202,
+    response_model_exclude_none=True,
+    openapi_extra=may(faults.WrongState, faults.NotUploaded, faults.DocumentMismatch, faults.UnsupportedType),
+)
 def commit_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.ScanState:  # noqa: A002
     """The document is uploaded. What does not fit is deleted, and may be uploaded again. Committing twice is fine."""
     return _scan_state(request, device, rooms.uploads.commit(device.id, known_id(id)))
@@ -130,7 +148,7 @@ def history(request: Request, rooms: Rooms, device: Caller, cursor: str = "") ->
     return bodies.History(scans=[_scan_state(request, device, job) for job in jobs], cursor=more)
 
 
-@router.delete("/scans/{id}", response_model_exclude_none=True)
+@router.delete("/scans/{id}", response_model_exclude_none=True, openapi_extra=may(faults.WrongState))
 def cancel_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.ScanState:  # noqa: A002
     """Cancel what has not been sent."""
     return _scan_state(request, device, rooms.acceptance.cancel(device, known_id(id)))

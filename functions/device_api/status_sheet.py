@@ -14,6 +14,7 @@ from shared import faults
 from shared.devices import Device
 from shared.mail.message import clean
 from shared.mailboxes import StatusOf
+from shared.pages.server_states import server_words
 from shared.texts import describe, moment, say, size
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 LETTER = frozenset({"US", "CA", "MX", "PH", "CL", "CO", "CR", "GT", "PA", "PR", "SV", "VE", "DO", "NI"})
 """Regions in which offices print on Letter (Unicode CLDR, paper sizes)."""
 LONGEST_NAME = 120
+LONGEST_VALUE = 1000
+"""Characters. Ours have at most about 400: what is cut is somebody else's."""
 _SCALES = (1.0, 0.92, 0.85, 0.78, 0.7, 0.62)
 _MARGIN, _LABEL = 18.0, 52.0
 """Millimetres: the page's margin, and the width of the labels."""
@@ -135,7 +138,7 @@ class _Sheet:
             self._text(_MARGIN, label, 10, colour=_FAINT, width=_LABEL - 3)
             below = page.get_y()
             page.set_y(top)
-            self._text(_MARGIN + _LABEL, clean(value, LONGEST_NAME * 2), 10)
+            self._text(_MARGIN + _LABEL, clean(value, LONGEST_VALUE), 10)
             page.set_y(max(below, page.get_y()))
             self._gap(0.7)
 
@@ -180,14 +183,7 @@ def _page(paper_size: str, now: datetime) -> FPDF:
 
 
 def _headline(found: StatusOf, language: str) -> str:
-    if found.status == "signed_in" and not found.delivered:
-        return say("Signed in, but not delivered: press OK at the printer", language)
-    return {
-        "signed_in": say("Signed in", language),
-        "not_signed_in": say("Not signed in", language),
-        "expired": say("Expired", language),
-        "blocked": say("Blocked", language),
-    }[found.status]
+    return say(server_words(found.status, delivered=found.delivered), language)
 
 
 def _facts(found: StatusOf, language: str) -> list[Line]:

@@ -24,9 +24,9 @@ def deviations(applications: Applications, client_id: str, wanted: manifest.Want
         other = applications.find(mailbox)
         if other is None:
             return [*lines, f"mailbox: there is no app registration {mailbox} in this tenant"]
-        lines += [
-            f"mailbox: {line}" for line in manifest.mailbox_deviations(other, applications.credentials(other["id"]))
-        ]
+        credentials = applications.credentials(other["id"])
+        found_there = manifest.mailbox_deviations(other, credentials, wanted.public_url)
+        lines += [f"mailbox: {line}" for line in found_there]
     return lines
 
 

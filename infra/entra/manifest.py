@@ -26,7 +26,10 @@ PERMISSIONS = {
 MAIN_PERMISSIONS = frozenset(PERMISSIONS)
 """Every range's: admin consent asks for a range's own, but can grant only what is registered."""
 MAILBOX_PERMISSIONS = frozenset({"openid", "profile", "offline_access", "User.Read", "Mail.Send", "SMTP.Send"})
-CALLBACKS = ("/auth/callback", "/consent/callback")
+CALLBACKS = ("/auth/callback", "/consent/callback", "/auth/signed-out")
+"""Where Microsoft may lead back: with the answer to a sign-in, to a consent, and after a sign-out at a panel."""
+MAILBOX_CALLBACK = "/auth/mailbox"
+"""Of the sign-in to Outlook.com by a link: authorization code and PKCE, as a public client."""
 EXCHANGE = "api://AzureADTokenExchange"
 CREDENTIAL_NAME = "to-my-email-managed-identity"
 APP_ROLES = {
@@ -63,7 +66,8 @@ def main(wanted: Wanted) -> dict[str, Any]:
         # Roles come into ID tokens as `wids` by this alone: who consents must show that he is an administrator.
         "groupMembershipClaims": "DirectoryRole",
         # The console asks for a fresh sign-in before what cannot be undone, and believes it by `auth_time` alone.
-        "optionalClaims": {"idToken": [{"name": "auth_time", "essential": False}]},
+        # `login_hint` spares a person at a panel the question which account to sign out.
+        "optionalClaims": {"idToken": [{"name": name, "essential": False} for name in ("auth_time", "login_hint")]},
         "appRoles": _app_roles(),
         "web": {
             "redirectUris": [wanted.public_url + path for path in CALLBACKS] if wanted.public_url else [],
@@ -75,11 +79,12 @@ def main(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def mailbox() -> dict[str, Any]:
-    """Return the registration of printers' own mailboxes: a public client for the device code flow, and nothing else.
+def mailbox(public_url: str) -> dict[str, Any]:
+    """Return the registration of printers' own mailboxes: a public client, for the device code flow and the link.
 
-    It is a registration of its own because anybody can start a device code with a public client: on the main one a
-    stranger's code would ride on the consent that an organisation gave (architecture.md, "Identity rules").
+    ``public_url`` is the service's origin; empty while it is not known. It is a registration of its own because anybody
+    can start a device code with a public client: on the main one a stranger's code would ride on the consent that an
+    organisation gave (architecture.md, "Identity rules").
     """
     return {
         "displayName": "To My Email: printer mailboxes",
@@ -90,8 +95,9 @@ def mailbox() -> dict[str, Any]:
             "redirectUris": [],
             "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
         },
-        # The device code flow redirects nobody; Entra wants one address for personal accounts all the same.
-        "publicClient": {"redirectUris": [NATIVE_CLIENT]},
+        # The device code flow redirects nobody; Entra wants one address for personal accounts all the same. The other
+        # one is where personal accounts come back to that sign in by a link.
+        "publicClient": {"redirectUris": [NATIVE_CLIENT, *([public_url + MAILBOX_CALLBACK] if public_url else [])]},
         "spa": {"redirectUris": []},
         "requiredResourceAccess": _required(MAILBOX_PERMISSIONS),
         # Personal accounts need tokens of version 2.
@@ -144,9 +150,11 @@ def main_deviations(
             yield f"federatedIdentityCredentials: {other.get('name')} lets somebody else prove to be the app"
 
 
-def mailbox_deviations(found: Mapping[str, Any], credentials: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def mailbox_deviations(
+    found: Mapping[str, Any], credentials: Sequence[Mapping[str, Any]], public_url: str
+) -> Iterator[str]:
     """Yield how the mailbox registration deviates."""
-    yield from _deviations(found, mailbox())
+    yield from _deviations(found, mailbox(public_url))
     yield from _secrets(found)
     for other in credentials:
         yield f"federatedIdentityCredentials: {other.get('name')} on a public client"

@@ -1,8 +1,9 @@
 """Makes both app registrations what they must be; running it again changes nothing.
 
 ``python -m infra.entra.register main [--client-id ID] [--public-url URL --identity PRINCIPAL] [--multi-tenant]`` and
-``python -m infra.entra.register mailbox [--client-id ID]`` print the client id. Without ``--client-id`` a registration
-is made; with it, the one that is there is put right. It grants no consent: an administrator does that in the service.
+``python -m infra.entra.register mailbox [--client-id ID] [--public-url URL]`` print the client id. Without
+``--client-id`` a registration is made; with it, the one that is there is put right. It grants no consent: an
+administrator does that in the service.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ def register_main(applications: Applications, wanted: manifest.Wanted, client_id
     return str(found["appId"])
 
 
-def register_mailbox(applications: Applications, client_id: str) -> str:
+def register_mailbox(applications: Applications, public_url: str, client_id: str) -> str:
     """Make or mend the registration of printers' mailboxes; returns its client id."""
-    registration = manifest.mailbox()
+    registration = manifest.mailbox(public_url)
     found = _there(applications, client_id)
     if found is None:
         return str(applications.create(registration)["appId"])
-    applications.change(found["id"], {name: value for name, value in registration.items() if name != "displayName"})
+    left = {"displayName"} if public_url else {"displayName", "publicClient"}
+    applications.change(found["id"], {name: value for name, value in registration.items() if name not in left})
     return str(found["appId"])
 
 
@@ -61,7 +63,7 @@ def main() -> int:
     applications = Applications([os.environ.get("AZ", "az")])
     try:
         if given.which == "mailbox":
-            client_id = register_mailbox(applications, given.client_id)
+            client_id = register_mailbox(applications, given.public_url.rstrip("/"), given.client_id)
         else:
             wanted = manifest.Wanted(
                 given.public_url.rstrip("/"), applications.tenant(), given.identity, given.multi_tenant

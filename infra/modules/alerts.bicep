@@ -52,6 +52,14 @@ var rules = [
     query: 'AppTraces | where Message has "service_credential_refused" or Message has "nothing is renewed"'
   }
   {
+    name: 'own-credential-ends'
+    severity: 1
+    description: 'The app\'s certificate (CLIENT_CERTIFICATE_FILE) ends within 30 days. A managed identity has none.'
+    window: 'PT2H'
+    threshold: 0
+    query: 'AppTraces | where Message startswith "certificate of the app ends in" | extend days = toint(extract("ends in (-?[0-9]+) days", 1, Message)) | where days < 30'
+  }
+  {
     name: 'keys-do-not-open'
     severity: 0
     description: 'Key Vault or the identity does not open the tenants\' data keys.'

@@ -3,8 +3,6 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
-from time import monotonic, sleep
 
 import uvicorn
 from starlette.applications import Starlette
@@ -14,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from local import serving
 from local.tls import Tls
 
 from .admin_consent import AdminConsent
@@ -31,18 +30,6 @@ from .switch_pages import SwitchPages
 from .switchboard import Switchboard
 from .token import TokenEndpoint
 from .wire import FaultyWire
-
-_START_SECONDS = 10.0
-
-
-class _Uvicorn(uvicorn.Server):
-    """Does not leave connections behind that clients keep alive: TLS would wait for their goodbye."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Cut every connection, then shut down."""
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await super().shutdown(sockets)
 
 
 class Server:
@@ -84,7 +71,8 @@ class Server:
             server_header=False,
             timeout_graceful_shutdown=1,
         )
-        self.uvicorn = _Uvicorn(config)
+        # TLS would wait for the goodbye of connections that clients keep alive.
+        self.uvicorn = serving.Server(config, cut=True)
         wire.connections = self.uvicorn.server_state.connections
 
 
@@ -103,22 +91,11 @@ def running(cloud: Cloud, tls: Tls, port: int = 0, switchboard: Switchboard | No
     """Serve in a thread and yield the base URL, ``https://localhost:{port}``.
 
     Raises:
-        TimeoutError: it did not start within ten seconds.
+        RuntimeError: it did not start.
     """
     server = Server(cloud, tls, switchboard).uvicorn
-    with listening(port) as opened:
-        thread = Thread(target=server.run, kwargs={"sockets": [opened]}, name="emulated-microsoft", daemon=True)
-        thread.start()
-        deadline = monotonic() + _START_SECONDS
-        while not server.started:
-            if monotonic() > deadline or not thread.is_alive():
-                raise TimeoutError("the emulated Microsoft cloud did not start")
-            sleep(0.005)
-        try:
-            yield f"https://localhost:{opened.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(_START_SECONDS)
+    with listening(port) as opened, serving.serving(server, opened) as served:
+        yield f"https://localhost:{served}"
 
 
 async def _index(_request: Request) -> Response:

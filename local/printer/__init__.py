@@ -1,6 +1,6 @@
 """A virtual printer: what a device maker would build, small enough to read in one sitting.
 
-Owns the panel that a person touches (``panel``, ``static/``, ``texts/``), its own register of
+Owns the panel that a person touches (``panel``, ``servers``, ``static/``, ``texts/``), its own register of
 users and the sheet it pretends to scan. All it says to the service it says by the device client
 that makers get (``to_my_email``, in ``clients/python``).
 

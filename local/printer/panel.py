@@ -15,7 +15,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -25,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local.printer.registry import User
+from local.printer.servers import Servers
 from local.printer.sheet import make_sheet
 from to_my_email import Client, Enrolment, Error, Refused, Temporary
 from to_my_email.api import LONGEST_POLL
@@ -42,9 +43,15 @@ _AT_THE_PANEL = 20.0
 
 
 class Panel:
-    """The panel of one device and its register of users. ``now`` returns an aware time."""
+    """The panel of one device and its register of users. ``now`` returns an aware time.
 
-    def __init__(self, device: Client, users: dict[str, User], now: Callable[[], datetime]) -> None:
+    ``tray`` is the folder in which printed sheets come out; without it, beside what the device keeps.
+    """
+
+    def __init__(
+        self, device: Client, users: dict[str, User], now: Callable[[], datetime], tray: Path | None = None
+    ) -> None:
+        self._servers = Servers(device, tray or device.api.store.directory / "tray", now)
         self._device = device
         self._users = users
         self._now = now
@@ -65,6 +72,7 @@ class Panel:
             Route("/panel/scans/{id:uuid}", self._cancel_job, methods=["DELETE"]),
             *self._approval_routes("sign-ins", self._device.api.sign_ins, self._sign_in_request),
             *self._approval_routes("consents", self._device.api.consents, _consent_request),
+            *self._servers.routes(),
             Mount("/texts", StaticFiles(directory=_HERE / "texts")),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ]
@@ -165,7 +173,7 @@ class Panel:
     async def _scan(self, request: Request) -> Response:
         """Scan what lies on the glass: the file that was chosen, or the sheet that is made on the spot."""
         async with request.form(max_files=1) as form:
-            user = self._registered(form.get("user"))
+            told = self._told(form)
             chosen = form.get("file")
             own = isinstance(chosen, UploadFile) and bool(chosen.filename)
             document = await chosen.read() if own else b""  # type: ignore[union-attr]
@@ -174,17 +182,27 @@ class Panel:
             number = secrets.token_hex(4).upper()
             document = await run_in_threadpool(make_sheet, f"{number[:4]}-{number[4:]}", self._now())
             name = f"scan-{self._now():%Y%m%d-%H%M%S}.pdf"
-        return JSONResponse(await run_in_threadpool(self._hand_over, document, name, user))
+        return JSONResponse(await run_in_threadpool(self._hand_over, document, name, told))
 
-    def _hand_over(self, document: bytes, name: str, user: User) -> dict[str, Any]:
+    def _told(self, form: FormData) -> dict[str, Any]:
+        """Return what was chosen at the panel: a person, recipients, or a fax number. The service checks it."""
+        match form.get("kind"):
+            case "email":
+                to = [each.strip() for each in str(form.get("to", "")).replace(";", ",").split(",")]
+                return {"kind": "email", "to": [each for each in to if each], "title": str(form.get("title", ""))}
+            case "fax":
+                return {"kind": "fax", "fax_number": str(form.get("fax_number", ""))}
+            case _:
+                return {"user": self._registered(form.get("user")).id}
+
+    def _hand_over(self, document: bytes, name: str, told: dict[str, Any]) -> dict[str, Any]:
         """Hand a scan to the service; one that finds no service is kept, and shown as waiting."""
         scan_id = str(uuid.uuid4())
         try:
-            job = self._device.scan(
-                io.BytesIO(document), name=name, user=user.id, scan_id=scan_id, patience=_AT_THE_PANEL
-            )
+            job = self._device.scan(io.BytesIO(document), name=name, scan_id=scan_id, patience=_AT_THE_PANEL, **told)
         except Temporary as fault:
-            return {**_in_our_words(fault), "id": scan_id, "state": "waiting", "message": ""}
+            kind = told.get("kind", "to_my_email")
+            return {**_in_our_words(fault), "id": scan_id, "kind": kind, "state": "waiting", "message": ""}
         return job.as_json()
 
     def _job(self, request: Request) -> Response:

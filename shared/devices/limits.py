@@ -21,6 +21,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared import faults
+from shared.devices.crowd import Crowd
 from shared.storage import AlreadyThere, Changed, Table, key
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SHARES = 16
 """An organisation's limit is cut into so many rows, of which each request takes one by chance: one row would be
 contended by all its printers at once."""
 ROW = "use"
-_TRIES = 6
+_TRIES = 8
 _STEP_BACK = 8
 """Milliseconds at most before the second try, doubled after each."""
 
@@ -85,6 +86,7 @@ class Limits:
         self._key = hmac.digest(service_key, b"person in a limit", "sha256")
         self._clock = clock
         self._below = below
+        self._crowd = Crowd()
 
     def count(self, use: Use, device: Device, user_id: str | None = None) -> None:
         """Count one use by a device, by the person of its group that it is for, and by its organisation.
@@ -103,20 +105,26 @@ class Limits:
 
     def _count(self, use: Use, partition: str, most: int) -> None:
         try:
-            self._add(use, partition, most)
+            # What comes to one counter at once is added at once: a burst of one printer is one write, not a race.
+            late = self._crowd.join((partition, use), lambda many: self._add(use, partition, most, many))
         except faults.StorageUnavailable:
             log.warning("a limit could not be counted; let pass")
+            return
+        if late is not None:
+            raise faults.TooManyRequests(use, retry_after=late)
 
-    def _add(self, use: Use, partition: str, most: int) -> None:
+    def _add(self, use: Use, partition: str, most: int, many: int) -> tuple[int, int]:
+        """Add up to ``many`` uses; return how many of them there was room for, and when there is again, in seconds."""
         for attempt in range(_TRIES):
             row = self._table.get(partition, ROW)
             now = self._clock()
             window = int(now.timestamp() // WINDOW.total_seconds())
             counted = dict(row.values) if row is not None and row["window"] == window else {"window": window}
-            if counted.get(use, 0) >= most:
-                left = (window + 1) * WINDOW.total_seconds() - now.timestamp()
-                raise faults.TooManyRequests(use, retry_after=math.ceil(left))
-            values = {**counted, use: counted.get(use, 0) + 1, "expires": now + 2 * WINDOW}
+            left = math.ceil((window + 1) * WINDOW.total_seconds() - now.timestamp())
+            room = min(many, most - counted.get(use, 0))
+            if room <= 0:
+                return 0, left
+            values = {**counted, use: counted.get(use, 0) + room, "expires": now + 2 * WINDOW}
             try:
                 if row is None:
                     self._table.insert(partition, ROW, values)
@@ -125,6 +133,6 @@ class Limits:
             except (AlreadyThere, Changed):
                 time.sleep(secrets.randbelow(_STEP_BACK << attempt) / 1000)
             else:
-                return
-        # So many at once that none can be counted: what cannot be counted must not pass uncounted.
-        raise faults.TooManyRequests(f"{use} at once", retry_after=1)
+                return room, left
+        # So many instances at once that none can be counted: what cannot be counted must not pass uncounted.
+        return 0, 1

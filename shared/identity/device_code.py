@@ -91,7 +91,7 @@ class MailboxEntra(Entra):
             interval = min(max(int(flow["interval"]), LEAST_INTERVAL), LONGEST_INTERVAL)
             life = min(max(int(flow["expires_in"]), 0), LONGEST_LIFE)
             # MSAL's own memory of times is by the computer's clock.
-            kept = {name: flow[name] for name in ("device_code", "user_code")}
+            kept = {name: flow[name] for name in ("device_code", "user_code", "verification_uri")}
             shown = str(flow["user_code"]), str(flow["verification_uri"])
         except (KeyError, ValueError, TypeError):
             raise faults.MicrosoftUnavailable("device code", retry_after=30) from None
@@ -173,6 +173,12 @@ class MailboxEntra(Entra):
             client_capabilities=CAPABILITIES,
             exclude_scopes=excluded,
         )
+
+
+def typed(flow: str) -> tuple[str, str]:
+    """Return what a person types, and where: the code and the address of a flow that was started."""
+    kept = json.loads(flow)
+    return str(kept["user_code"]), str(kept["verification_uri"])
 
 
 def named_tenant(id_token: str) -> str:

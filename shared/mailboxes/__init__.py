@@ -28,11 +28,23 @@ from shared.exports import exported
 
 if TYPE_CHECKING:
     from shared.mailboxes.accounts import Account, Accounts, Owner
+    from shared.mailboxes.consent import MailboxConsent
     from shared.mailboxes.outgoing import Outgoing, Outgoings
     from shared.mailboxes.sign_ins import SignIn, SignIns
     from shared.mailboxes.status import Statuses, StatusOf
 
-__all__ = ["Account", "Accounts", "Outgoing", "Outgoings", "Owner", "SignIn", "SignIns", "StatusOf", "Statuses"]
+__all__ = [
+    "Account",
+    "Accounts",
+    "MailboxConsent",
+    "Outgoing",
+    "Outgoings",
+    "Owner",
+    "SignIn",
+    "SignIns",
+    "StatusOf",
+    "Statuses",
+]
 
 __getattr__ = exported(
     __name__,
@@ -40,6 +52,7 @@ __getattr__ = exported(
         "Account": "accounts",
         "Accounts": "accounts",
         "Owner": "accounts",
+        "MailboxConsent": "consent",
         "Outgoing": "outgoing",
         "Outgoings": "outgoing",
         "SignIn": "sign_ins",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.devices import Device, Devices
     from shared.mail import Transport, Transports
     from shared.organisations import Organisations
-    from shared.vault import Grants
+    from shared.vault import Grant, Grants
 
 KINDS = (EMAIL, FAX)
 _MEANT: Mapping[type[faults.Fault], type[faults.Fault]] = {
@@ -76,6 +76,9 @@ class Outgoings:
             MailboxNotSignedIn, MailboxNotDelivered: not yet; or
             Fault: why no more.
         """
+        return self._required(device, kind)[0]
+
+    def _required(self, device: Device, kind: str) -> tuple[Account, Grant]:
         account = self._accounts.of(device, kind)
         grant = self._grants.get(account.owner.tid, account.sign_in) if account else None
         if account is None or grant is None:
@@ -84,7 +87,7 @@ class Outgoings:
             raise self.meant(faults.BY_REASON[grant.ended]("ended earlier"))
         if not self._accounts.delivered(device, account):
             raise faults.MailboxNotDelivered
-        return account
+        return account, grant
 
     def largest(self, account: Account) -> int:
         """Return the size in bytes up to which a document can be sent from an account."""
@@ -97,8 +100,8 @@ class Outgoings:
         Raises:
             Fault: why it does not.
         """
-        account = self.require(device, kind)
-        policy = self._organisations.recent(device.tid).policy
+        account, grant = self._required(device, kind)
+        policy = self._organisations.recent(device.tid).policy.for_mailbox(grant.largest_taken)
         wanted: tuple[str, ...]
         if kind == FAX:
             wanted = (fax_address(fax_number, policy),)
@@ -118,13 +121,15 @@ class Outgoings:
             raise faults.MailboxNotSignedIn("device")
         return self.way(device, kind, to, fax_number, size)
 
-    def test(self, owner: Owner, use: str, to: str) -> None:
+    def test(self, owner: Owner, use: str, to: str = "", *, fax_number: str = "", language: str = "en") -> None:
         """Send a mail from an account, to see whether it works; it need not be delivered to any printer.
 
         Args:
             owner: whose account.
             use: email or fax.
             to: an address that is allowed; empty: the mailbox itself.
+            fax_number: in its place: the mail goes to the fax provider, who dials it and asks for his money.
+            language: of the mail.
 
         Raises:
             Fault: why it was not sent, or RecipientNotAllowed and its kin.
@@ -134,11 +139,14 @@ class Outgoings:
             raise faults.MailboxNotSignedIn
         policy = self._organisations.recent(owner.tid).policy
         own = account.service == EXCHANGE_ONLINE
-        wanted = recipients([to or account.sender], account.sender, policy, own_domain=own)
+        if fax_number:
+            wanted: tuple[str, ...] = (fax_address(fax_number, policy),)
+        else:
+            wanted = recipients([to or account.sender], account.sender, policy, own_domain=own)
         message = Message(
             job=f"test-{owner.tid}",
-            subject=texts.say("Test mail from To My Email", "en"),
-            text=texts.say("The mailbox of the printer is signed in, and can send mail.", "en"),
+            subject=texts.say("Test mail from To My Email", language),
+            text=texts.say("The mailbox of the printer is signed in, and can send mail.", language),
             recipients=wanted,
         )
         transport = self._transports[account.service].choose(RANGES[account.range], policy, 0)

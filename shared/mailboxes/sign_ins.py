@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults, texts
-from shared.mail import TokenRejected
-from shared.mail.headers import is_address
 from shared.mailboxes.accounts import EXCHANGE_ONLINE, OUTLOOK_COM, Account, Accounts, Owner
+from shared.mailboxes.eligible import mailbox_of
 from shared.organisations.ranges import RANGES, Range
 from shared.storage import Gone, Row, Table, Value, key
 from shared.vault import SealBroken
@@ -167,7 +166,7 @@ class SignIns:
         def turn(row: Row) -> Mapping[str, Value | None] | None:
             nonlocal mine
             mine = False
-            if row["status"] == "pending" and now >= row["ends"]:
+            if row["status"] in {"pending", "blocked"} and now >= row["ends"]:
                 return {"status": "expired", "reason": faults.SignInTimedOut.reason, "flow": None}
             if row["status"] != "pending" or now < row["next_poll"]:
                 return None
@@ -179,6 +178,35 @@ class SignIns:
         if mine:
             row = self._poll(sign_in, row)
         return self._shown(sign_in, row)
+
+    def invitation(self, sign_in: str, *, tid: str) -> Begun | None:
+        """Return once more what is shown to whoever is to sign in; None where no code is waited for.
+
+        Raises:
+            NotFound: unknown, or another tenant's.
+        """
+        from shared.identity.device_code import typed
+
+        row = self._own(sign_in, "", tid)
+        left = round((row["ends"] - self._clock()).total_seconds())
+        if row["status"] != "pending" or left <= 0:
+            return None
+        try:
+            code, address = typed(self._sealer.open(row["tid"], row["flow"], *_place(sign_in)).decode())
+        except SealBroken:
+            return None
+        return Begun(sign_in, code, address, left, row["interval"])
+
+    def offer_link(self, sign_in: str, *, tid: str) -> None:
+        """An administrator saw Microsoft refuse the code: go on by a link. Entra may never tell a poll about it.
+
+        Raises:
+            NotFound: unknown, or another tenant's.
+            WrongState: no code is waited for.
+        """
+        if self._own(sign_in, "", tid)["status"] != "pending":
+            raise faults.WrongState("link")
+        self._end(sign_in, "blocked", faults.DeviceCodeBlocked.reason)
 
     def cancel(self, sign_in: str, *, begun_by: str = "", tid: str = "") -> None:
         """Cancel at the printer; whoever signs in later signs in for nothing (B11). Twice is fine.
@@ -255,7 +283,7 @@ class SignIns:
         """
         row = self._row(sign_in)
         owner, use, service = _owner(row), str(row["use"]), str(row["service"])
-        sender, identity = self._check(owner.tid, service, redeemed, granted)
+        sender, identity = mailbox_of(redeemed, owner.tid, service, granted, self._graph)
         hint = texts.masked(sender)
         self._accounts.announce(owner, use, sign_in)
         self._grants.store(owner.tid, sign_in, redeemed.cache, locale=row["locale"])
@@ -289,34 +317,6 @@ class SignIns:
             if not isinstance(fault, faults.Passing | faults.OperatorMust | faults.WrongState):
                 self._end(sign_in, _END.get(type(fault), "denied"), fault.reason)
         return self._row(sign_in)
-
-    def _check(self, tid: str, service: str, redeemed: Redeemed, granted: Range) -> tuple[str, str]:
-        """Return address and id of an account that may be this printer's mailbox."""
-        from shared.identity.id_token import PERSONAL_TENANT
-
-        account = redeemed.account
-        personal = account.tid == PERSONAL_TENANT
-        if service == OUTLOOK_COM and not personal:
-            raise faults.WorkAccountNotAllowed
-        if service == EXCHANGE_ONLINE:
-            if personal:
-                raise faults.PersonalAccountNotAllowed
-            if account.tid != tid:
-                raise faults.OtherOrganisation("mailbox")
-            if account.guest:
-                raise faults.GuestNotAllowed
-        if not redeemed.covers(granted.scopes):
-            raise faults.PermissionMissing
-        try:
-            mailbox = self._graph.me(redeemed.access_token)
-        except TokenRejected:
-            raise faults.MicrosoftUnavailable("a fresh token was rejected", retry_after=30) from None
-        # Graph names a personal account by the end of its object id.
-        if mailbox.oid not in {account.oid, account.oid.replace("-", "")[-16:] if personal else account.oid}:
-            raise faults.ResponseNotExpected("token of another account")
-        if mailbox.address is None or not is_address(mailbox.address):
-            raise faults.NoMailbox("no mail address")
-        return mailbox.address, mailbox.oid
 
     def _shown(self, sign_in: str, row: Row) -> SignIn:
         owner, status, reason = _owner(row), str(row["status"]), row.get("reason")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import faults
 from shared.organisations.policy import Policy, read_policy
-from shared.organisations.ranges import GRAPH_DOCUMENT_LIMIT, RANGES, Range
+from shared.organisations.ranges import RANGES, Range
 from shared.storage import AlreadyThere, Gone, Row, Table, Value, key
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ class Organisation:
     sign_in_days: int | None
     """Policy: a sign-in ends after so many days, however much it is used; None lets it live."""
     policy: Policy
-    """With ``largest_document`` no larger than ``largest_taken``."""
-    largest_taken: int | None = None
-    """Bytes: what the mail service refused was larger than this; None where it has refused nothing for its size."""
 
     def require_consent(self) -> Range:
         """Return the consented range.
@@ -87,8 +84,6 @@ class Organisations:
         """Return the organisation; one that nobody has consented for has consent ``none``."""
         row = self._table.get(key(tid), ROW)
         values: Mapping[str, Any] = row.values if row else {}
-        policy = read_policy(str(values.get("policy", "")))
-        taken = int(values["largest_taken"]) if "largest_taken" in values else None
         return Organisation(
             tid=tid,
             name=str(values.get("name", "")),
@@ -98,8 +93,7 @@ class Organisations:
             proven_by=str(values.get("proven_by", "")),
             proven_oid=str(values.get("proven_oid", "")),
             sign_in_days=int(values["sign_in_days"]) if "sign_in_days" in values else None,
-            policy=replace(policy, largest_document=min(policy.largest_document, taken)) if taken else policy,
-            largest_taken=taken,
+            policy=read_policy(str(values.get("policy", ""))),
         )
 
     def consented(self, tid: str, *, name: str, consented_range: Range, proven_by: str, oid: str) -> None:
@@ -125,32 +119,12 @@ class Organisations:
     def set_policy(self, tid: str, policy: Policy) -> None:
         """Write down what the organisation decided; it counts for every scan from now on.
 
-        What was learnt of the mail service's limit is forgotten: who decides anew may have raised it there.
-
         Raises:
             PolicyInvalid: names every field that is wrong; nothing was written.
             Gone: nobody has consented for this organisation yet.
         """
         policy.require_valid()
-        self._change(tid, lambda _: {"policy": policy.written(), "largest_taken": None})
-
-    def refused(self, tid: str, size: int, limit: object = None) -> None:
-        """The mail service refused a document of ``size`` bytes for its size; the next such is refused before upload.
-
-        Args:
-            tid: the organisation.
-            size: in bytes.
-            limit: bytes that it would have taken, where it said so.
-        """
-        taken = min(size - 1, limit if isinstance(limit, int) else size)
-
-        def learn(row: Row) -> Mapping[str, Value | None] | None:
-            return {"largest_taken": taken} if taken < row.get("largest_taken", size) else None
-
-        # What fits into every request of Graph's says nothing of the organisation.
-        if taken >= GRAPH_DOCUMENT_LIMIT:
-            with suppress(Gone):
-                self._change(tid, learn)
+        self._change(tid, lambda _: {"policy": policy.written()})
 
     def scopes(self, grant: Grant) -> Sequence[str]:
         """Return the scopes that a person's grant is renewed with.

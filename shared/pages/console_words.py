@@ -8,6 +8,7 @@ PLACES = (
     (N_("Overview"), "/console"),
     (N_("Consent"), "/console/consent"),
     (N_("Printers"), "/console/printers"),
+    (N_("Mail and fax"), "/console/mail"),
     (N_("People"), "/console/people"),
     (N_("Scans"), "/console/jobs"),
     (N_("Policy"), "/console/policy"),
@@ -31,6 +32,10 @@ POLICY = {
     "failure_notices": (
         N_("Mail about scans that failed"),
         N_("Whether a person gets a mail from himself when a scan of his cannot be sent."),
+    ),
+    "panel_browser": (
+        N_("First login in the panel's own browser"),
+        N_("Beside the phone. The next person uses the same browser: allow it where panels open private windows."),
     ),
     "subject": (
         N_("Subject of the mail"),
@@ -84,6 +89,13 @@ _ACTS = {
     "job_retried": N_("Sent a scan again"),
     "job_released": N_("Looked whether a held scan can go"),
     "job_cancelled": N_("Cancelled a scan"),
+    "mailbox_consent_begun": N_("Went to agree to the printers' mailbox app"),
+    "mailbox_sign_in_begun": N_("Began to sign in a printer's mailbox"),
+    "mailbox_link_offered": N_("Went on by a link with a printer's mailbox"),
+    "mailbox_sign_in_cancelled": N_("Cancelled the sign-in of a printer's mailbox"),
+    "mailbox_signed_out": N_("Signed a printer's mailbox out"),
+    "mail_tested": N_("Sent a test mail"),
+    "fax_tested": N_("Sent a test fax"),
     "policy_changed": N_("Changed the policy"),
     "audit_exported": N_("Exported the audit"),
 }

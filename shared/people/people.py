@@ -40,6 +40,16 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Whether a person can be sent for, and up to what size."""
+
+    hindrance: type[faults.Fault] | None
+    """What he must do first; None: nothing."""
+    largest_taken: int | None
+    """Bytes: what his mailbox refused was larger; None where that is not known."""
+
+
+@dataclass(frozen=True)
 class UserStatus:
     """What the panel needs to know before it offers a scan. ``fault`` is None where he is ready."""
 
@@ -108,10 +118,14 @@ class People:
 
     def hindrance(self, tid: str, oid: str) -> type[faults.Fault] | None:
         """Return what a person must do before he can be sent for; None: nothing. An empty ``oid`` is nobody."""
+        return self.standing(tid, oid).hindrance
+
+    def standing(self, tid: str, oid: str) -> Standing:
+        """Return what is known of sending for a person, by one look at his sign-in. An empty ``oid`` is nobody."""
         grant = self._grants.get(tid, oid) if oid else None
         if grant is None:
-            return faults.SignInRequired
-        return faults.BY_REASON[grant.ended] if grant.ended else None
+            return Standing(faults.SignInRequired, None)
+        return Standing(faults.BY_REASON[grant.ended] if grant.ended else None, grant.largest_taken)
 
     def status(self, device: Device, user_id: str) -> UserStatus:
         """Say what the panel needs to know about a user.
@@ -165,8 +179,10 @@ class People:
         }
         return self._handoffs.start(STORY, task, device_id=device.id)
 
-    def begin(self, link: str, *, browser: str) -> str:
+    def begin(self, link: str, *, browser: str, purpose: str = STORY, prompt: str = "select_account") -> str:
         """The person presses the button on the page: return Entra's address.
+
+        ``purpose`` and ``prompt`` differ where that page is in a panel's own browser (``panel_browser``).
 
         Raises:
             LinkUnknown, PersonMust, WrongState: there is no such first login (any more).
@@ -178,11 +194,12 @@ class People:
         pinned = self._pinned(tid, handoff.task["group"], handoff.task["user"])
         grant = self._grants.get(tid, pinned.oid) if pinned else None
         return self._authorizations.begin(
-            STORY,
+            purpose,
             handoff.id,
             tid=tid,
             scopes=scopes,
             browser=browser,
+            prompt=prompt,
             claims=grant.claims if grant else None,
             owner=tid,
         )

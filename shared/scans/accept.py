@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from shared import faults
 from shared.scans.announcements import Announcements
-from shared.scans.documents import HEAD_BYTES, media_type_of
+from shared.scans.documents import END_BYTES, HEAD_BYTES, ends_well, media_type_of
 from shared.scans.hold_index import HoldIndex, row_of
 from shared.scans.holds import Holds
 from shared.scans.jobs import AWAITING, FINAL, HELD, KIND, Job, Jobs, Manifest, due_row
@@ -209,7 +209,7 @@ class Acceptance:
         organisation = self._organisations.recent(device.tid)
         allowed = organisation.require_consent()
         way = self._ways.choose(device.tid, device.group, manifest.user, began)
-        self._transports.choose(allowed, organisation.policy, manifest.size)
+        self._transports.choose(allowed, organisation.policy.for_mailbox(way.largest_taken), manifest.size)
         if way.state == HELD:
             self._holds.require_room(device.tid, device.group, manifest.user, way.oid)
         return way
@@ -231,11 +231,12 @@ def check(manifest: Manifest, document: IO[bytes]) -> None:
 
     Raises:
         DocumentMismatch: another size or hash.
-        UnsupportedType: another type than announced.
+        UnsupportedType: another type than announced, cut off, or something stands before or behind it.
     """
-    digest, size, head = hashlib.sha256(), 0, b""
+    digest, size, head, tail = hashlib.sha256(), 0, b"", b""
     while chunk := document.read(_CHUNK):
         head = head or chunk[:HEAD_BYTES]
+        tail = (tail + chunk)[-END_BYTES:]
         digest.update(chunk)
         size += len(chunk)
     document.seek(0)
@@ -243,3 +244,5 @@ def check(manifest: Manifest, document: IO[bytes]) -> None:
         raise faults.DocumentMismatch("size or hash")
     if media_type_of(head) != manifest.type:
         raise faults.UnsupportedType("content")
+    if not ends_well(head, tail, size, manifest.type):
+        raise faults.UnsupportedType("end")

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults
+from shared.scans.attempts import BROKEN_OFF, Attempt, noted
 from shared.scans.jobs import PARKED, RESTING, Decision, Job, Jobs
 from shared.storage import Value
 
@@ -136,14 +137,20 @@ class Claims:
         if job.state == "sending":
             if job.lease_until is not None and now < job.lease_until:
                 return None
-            if not job.verified and not self.repeats(job):
-                # Its delivery died between the first byte and the record: nobody knows.
-                return {"state": "uncertain", "reason": faults.OutcomeUnknown.reason}, None
-            changes = {"look": job.look or job.verified, "repeated": job.repeated or not job.verified}
+            unknown = faults.OutcomeUnknown.reason
+            if job.verified:
+                changes = {"look": True, "past": noted(job.past, Attempt(job.attempts, now, BROKEN_OFF))}
+            else:
+                past = noted(job.past, Attempt(job.attempts, now, "uncertain", unknown))
+                if not self.repeats(job):
+                    # Its delivery died between the first byte and the record: nobody knows.
+                    return {"state": "uncertain", "reason": unknown, "past": past}, None
+                changes = {"repeated": True, "past": past}
         if self._is_late(job):
             if job.attempts:
                 # Attempts that end in a crash never come to the end of one.
-                return {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None}, None
+                given_up = {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None}
+                return {**changes, **given_up}, None
             # Counted before it begins, so that it is the last one if it does end in a crash.
             changes["attempts"] = 1
         waiting: dict[str, Value | None] = {"state": "waiting", "lease": None, "lease_until": None, **changes}

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, TypeVar
 from shared import faults
 from shared.faults import Action
 from shared.mail import Draft, TokenRejected
-from shared.organisations.ranges import GRAPH, SEND_MAIL
+from shared.organisations.ranges import GRAPH, GRAPH_DOCUMENT_LIMIT, SEND_MAIL
+from shared.scans.attempts import ended, noted
 from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims, TakenOver, Turn
 from shared.scans.compose import compose
 from shared.scans.failure_notices import FailureNotices
@@ -42,6 +43,8 @@ STEP_BACK = 2.0
 """Seconds at least that a job waits for a slot of its mailbox, while other processes have them all."""
 NEXT_LOOK = 1.0
 """Seconds that a message waits while this process itself sends as much to its mailbox as the mailbox takes."""
+LIMIT_REMEMBERED = timedelta(days=7)
+"""So long a mailbox's size limit is believed. Whoever raises it at Exchange tells nobody; then one scan finds out."""
 WAKE_MARGIN = timedelta(seconds=60)
 """The sweep looks so long after the queue should have."""
 
@@ -250,8 +253,7 @@ class Delivery:
         try:
             transport.send(token, sender, way.message, document, draft)
         except faults.TooLarge as fault:
-            if not job.own:
-                self._organisations.refused(job.tid, document.size, fault.params.get("limit"))
+            self._learn(way, document.size, fault)
             raise
         except (faults.Fault, TokenRejected, TakenOver):
             raise
@@ -267,6 +269,14 @@ class Delivery:
         attempt.slot = self._slots.take(job.tid, job.oid, transport.slots, first=attempt.first_slot, until=until)
         attempt.job = self._claims.claim(attempt.turn, until, verified=transport.verified)
         attempt.verified = transport.verified
+
+    def _learn(self, way: _Way, size: int, fault: faults.TooLarge) -> None:
+        """Remember of the mailbox, and of no other, what it did not take: limits are set for each."""
+        limit = fault.params.get("limit")
+        largest = min(size - 1, limit if isinstance(limit, int) else size)
+        # What fits into every request of Graph's was refused for another reason than a limit of the mailbox's.
+        if largest >= GRAPH_DOCUMENT_LIMIT:
+            way.grants.refused(way.tid, way.oid, largest, self._clock() + LIMIT_REMEMBERED)
 
     def _remember(self, attempt: _Attempt, draft: str) -> None:
         """Write down what is about to be left in the mailbox. Only who still holds the job may go on (R18)."""
@@ -355,12 +365,16 @@ class Delivery:
 
     def _write(self, attempt: _Attempt, changes: Mapping[str, Value | None], due: datetime | None) -> bool:
         """Write how this attempt went. False: the job is somebody else's by now, and so is its document."""
-        mine, written = attempt.job, False
+        mine, number, written = attempt.job, attempt.turn.number, False
+        # One that found no free slot is none.
+        counts = changes.get("attempts", number) == number
+        told = ended(number, self._clock(), changes)
 
         def write(job: Job) -> Decision:
             nonlocal written
             written = attempt.turn.holds(job)
-            return ({"attempts": attempt.turn.number, **changes, "lease_until": None}, due) if written else None
+            past = noted(job.past, told) if counts else job.past
+            return ({"attempts": number, **changes, "lease_until": None, "past": past}, due) if written else None
 
         def then(job: Job) -> None:
             if written and job.state in FINAL:

@@ -31,6 +31,8 @@ class Way:
     state: str
     reason: str | None
     until: datetime | None
+    largest_taken: int | None = None
+    """Bytes: what its mailbox refused was larger; None where that is not known."""
 
 
 class Ways:
@@ -60,13 +62,14 @@ class Ways:
             PersonMust: he must sign in first, and the organisation holds nothing.
         """
         oid = self._people.account_of(tid, group, user)
-        hindrance = self._people.hindrance(tid, oid)
+        standing = self._people.standing(tid, oid)
+        hindrance = standing.hindrance
         if hindrance is None:
-            return Way(oid, "accepted", None, None)
+            return Way(oid, "accepted", None, None, standing.largest_taken)
         until = self._holds.until(tid, created) if hindrance.action is Action.HOLD else None
         if until is None:
             raise hindrance("not held")
-        return Way(oid, HELD, hindrance.reason, until)
+        return Way(oid, HELD, hindrance.reason, until, standing.largest_taken)
 
     def go(self, job: Job, etag: str) -> Job:
         """Bring an awaited scan on its way, pinned by the ETag of its document."""

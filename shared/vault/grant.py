@@ -40,6 +40,8 @@ class Grant:
     """In which the person is written to."""
     due: str | None
     """The place of its entry among the renewals."""
+    largest_taken: int | None
+    """Bytes: what its mailbox refused was larger; None where it has lately refused nothing for its size."""
 
     @property
     def usable(self) -> bool:
@@ -52,6 +54,7 @@ def read(tid: str, oid: str, row: Row, now: datetime) -> Grant:
     ends = row.get("ends")
     # The moment itself ends it; the keep-alive only clears up.
     over = faults.SignInExpired.reason if ends is not None and now >= ends else None
+    taken, taken_until = row.get("largest_taken"), row.get("largest_taken_until")
     return Grant(
         tid=tid,
         oid=oid,
@@ -65,6 +68,7 @@ def read(tid: str, oid: str, row: Row, now: datetime) -> Grant:
         notified=bool(row.get("notified")),
         locale=row.get("locale", ""),
         due=row.get("due"),
+        largest_taken=int(taken) if taken is not None and taken_until is not None and now < taken_until else None,
     )
 
 

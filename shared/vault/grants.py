@@ -221,6 +221,22 @@ class Grants:
         with suppress(Gone):
             self._table.change(key(tid), key(oid), pause)
 
+    def refused(self, tid: str, oid: str, largest: int, until: datetime) -> None:
+        """Remember until a moment that this mailbox took no document larger than ``largest`` bytes.
+
+        It lies in the row that accepting a scan reads anyway. Of two limits the lower one holds, and for longer; a new
+        sign-in forgets it.
+        """
+
+        def refused(row: Row) -> Mapping[str, Value | None] | None:
+            if row.get("erased"):
+                return None
+            known = read(tid, oid, row, self._clock()).largest_taken
+            return {"largest_taken": largest if known is None else min(known, largest), "largest_taken_until": until}
+
+        with suppress(Gone):
+            self._table.change(key(tid), key(oid), refused)
+
     def end(self, grant: Grant, reason: type[faults.PersonMust]) -> None:
         """End this sign-in for a reason of ours; its tokens go at once. A newer sign-in stays."""
         for _ in range(SETTLE_TRIES):

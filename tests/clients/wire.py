@@ -7,7 +7,6 @@ test reads and writes, and says what the test tells it to say (``refusals``).
 import base64
 import hashlib
 import json
-import threading
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from local.serving import Server, serving
 from to_my_email.answers import FINAL_STATES
 
 TICKET = "a-ticket-from-the-console"
@@ -267,14 +267,6 @@ def problem(status: int, reason: str, *, retry_after: int | None = None, **membe
 @contextmanager
 def served(app: Any, port: int = 0) -> Iterator[str]:
     """Serve an ASGI app on a loopback port in a thread of this process; yields its address."""
-    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="warning", lifespan="off", ws="none"))
-    socket = server.config.bind_socket()
-    socket.listen()  # from here on a connection waits instead of being refused
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        socket.close()
+    config = uvicorn.Config(app, "127.0.0.1", port, log_level="warning", lifespan="off", ws="none")
+    with serving(Server(config)) as listening:
+        yield f"http://127.0.0.1:{listening}"

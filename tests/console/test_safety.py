@@ -11,6 +11,7 @@ from functions.console import build
 from functions.console_session import COOKIE
 from shared.audit import Entry, as_csv, as_json
 from shared.devices import Device
+from shared.mailboxes import Owner
 from tests.console.conftest import Desk
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
@@ -33,9 +34,10 @@ def routes() -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def filled(path: str, device: str, job: str, oid: str) -> str:
+def filled(path: str, device: str, job: str, oid: str, sign_in: str) -> str:
     """A path with ids in it."""
-    for name, value in {"device_id": device, "job_id": job, "oid": oid, "form": "csv"}.items():
+    told = {"device_id": device, "job_id": job, "oid": oid, "form": "csv", "sign_in": sign_in, "use": "email"}
+    for name, value in told.items():
         path = path.replace(f"{{{name}}}", value)
     assert "{" not in path
     return path
@@ -47,8 +49,11 @@ def fields(path: str, words: str = "") -> dict[str, str]:
         return {"group": "office", "location": "", "count": "1", "kind": "ticket"}
     if path.endswith("/policy"):
         numbers = {"hold_hours": "24", "largest_document": "25000000", "sign_in_days": ""}
-        none = dict.fromkeys(("allowed_domains", "fax_address", "fax_country", "fax_cover"), "")
-        return {**none, **numbers, "unknown_outcome": "leave", "failure_notices": "yes", "subject": "", "text": ""}
+        none = dict.fromkeys(("subject", "text", "allowed_domains", "fax_address", "fax_country", "fax_cover"), "")
+        choices = {"unknown_outcome": "leave", "failure_notices": "yes", "panel_browser": "no"}
+        return {**none, **numbers, **choices}
+    if path.endswith("/sign-in"):
+        return {"service": "exchange_online", "whose": "printer"}
     return {"range": "send", "words": words, "back": "/console"}
 
 
@@ -81,6 +86,8 @@ def office(world: Any) -> Any:
     world.scan = printer.submit(world.manifest(document), document)
     [world.device] = world.rooms.devices.of(CONTOSO)
     world.adele = world.cloud.account("contoso/adele").oid
+    owner = Owner(CONTOSO, world.device.group, world.device.id)
+    world.mailbox_sign_in = world.rooms.mailbox_sign_ins.start(owner, "email", "exchange_online").id
     return world
 
 
@@ -90,7 +97,7 @@ def test_roles_and_routes(office: Any, desk: Desk) -> None:
     Every route of the door is asked as nobody, as a member without a role, as reader and as administrator; a route that
     is added later is asked too.
     """
-    ids = office.device.id, office.scan.id, office.adele
+    ids = office.device.id, office.scan.id, office.adele, office.mailbox_sign_in
     office.cloud.state.accounts["contoso/olga"].roles = (GLOBAL_READER,)
     member = desk.open("contoso/ben")
     assert member.page.status == 403
@@ -126,6 +133,22 @@ def test_roles_and_routes(office: Any, desk: Desk) -> None:
     assert office.rooms.grants.get(CONTOSO, office.adele) is None
 
 
+def test_what_cannot_be_written_down_is_not_done(office: Any, desk: Desk) -> None:
+    """I08: the audit's row comes before the act; where it cannot be written, the printer stays as it is."""
+    from azure.data.tables import TableServiceClient
+
+    admin = desk.cookie(desk.open())
+    with TableServiceClient.from_connection_string(office.rooms.settings.data_storage) as service:
+        service.delete_table("audit")
+    for method, route in routes():
+        if method == "POST" and "{device_id}" in route:
+            path = filled(route, office.device.id, office.scan.id, office.adele, office.mailbox_sign_in)
+            answer = desk.post(path, admin, fields(path))
+            refused = answer.headers.get("Location", "").endswith("?not=storage_unavailable")
+            assert answer.status_code >= 500 or refused, route
+    assert office.rooms.devices.get(office.device.id) == office.device
+
+
 def test_an_app_role_opens_the_console(office: Any, desk: Desk) -> None:
     """Whoever looks after printers needs no role in the directory: ToMyEmail.Admin acts, ToMyEmail.Reader looks."""
     for role, expected in (("ToMyEmail.Reader", 403), ("ToMyEmail.Admin", 303), ("ToMyEmail.Other", 403)):
@@ -140,25 +163,32 @@ def test_another_tenants_things_are_not_there(office: Any, desk: Desk) -> None:
     The lists show nothing of the other tenant, with its ids as filter, as cursor, or without.
     """
     ours, theirs = desk.cookie(desk.open("fabrikam/admin")), device_of(office, FABRIKAM)
-    ids = office.device.id, office.scan.id, office.adele
+    ids = office.device.id, office.scan.id, office.adele, office.mailbox_sign_in
     asked = 0
     for method, route in routes():
         if "_id}" not in route and "{oid}" not in route:
             continue
         asked += 1
         words = office.device.words
-        for path in (filled(route, *ids), filled(route, theirs.id, office.scan.id, office.adele)):
-            if path.startswith(f"/console/printers/{theirs.id}"):
+        for path in (filled(route, *ids), filled(route, theirs.id, *ids[1:])):
+            if theirs.id in path and "{job_id}" not in route and "{sign_in}" not in route:
                 continue
             answer = desk.get(path, ours) if method == "GET" else desk.post(path, ours, fields(path, words))
             assert answer.status_code == 404, (method, path)
-            unknown = filled(route, *(str(uuid.uuid4()) for _ in range(3)))
+            unknown = filled(route, *(str(uuid.uuid4()) for _ in range(4)))
             other = desk.get(unknown, ours) if method == "GET" else desk.post(unknown, ours, fields(unknown, words))
             assert re.sub("[0-9a-f]{12}", "", other.text) == re.sub("[0-9a-f]{12}", "", answer.text), route
     assert asked >= 10
     assert office.rooms.devices.get(office.device.id).status == "active"
     assert office.rooms.grants.get(CONTOSO, office.adele) is not None
-    for path in ("/console", "/console/printers", "/console/people", "/console/jobs", "/console/audit"):
+    for path in (
+        "/console",
+        "/console/printers",
+        "/console/mail",
+        "/console/people",
+        "/console/jobs",
+        "/console/audit",
+    ):
         page = desk.get(path, ours).text
         for name in (office.device.id, office.scan.id, office.adele, "Printer 2F", "contoso"):
             assert name not in page, (path, name)
@@ -182,7 +212,7 @@ def test_every_form_must_be_ours(office: Any, desk: Desk, headers: dict[str, str
     admin = desk.cookie(desk.open())
     for method, route in routes():
         if method == "POST":
-            path = filled(route, office.device.id, office.scan.id, office.adele)
+            path = filled(route, office.device.id, office.scan.id, office.adele, office.mailbox_sign_in)
             answer = desk.post(path, admin, fields(path), **headers)
             assert answer.status_code == 403, route
             assert "came from another site" in answer.text, route
@@ -196,7 +226,9 @@ def test_headers_of_every_page(office: Any, desk: Desk) -> None:
     admin = desk.cookie(person)
     for method, route in routes():
         if method == "GET":
-            answer = desk.get(filled(route, office.device.id, office.scan.id, office.adele), admin)
+            answer = desk.get(
+                filled(route, office.device.id, office.scan.id, office.adele, office.mailbox_sign_in), admin
+            )
             policy = answer.headers["content-security-policy"]
             assert "default-src 'none'" in policy
             assert "frame-ancestors 'none'" in policy
@@ -225,10 +257,14 @@ def test_no_text_of_a_device_or_person_becomes_markup(world: Any, desk: Desk) ->
     cookie = desk.cookie(desk.open())
     adele = world.cloud.account("contoso/adele").oid
     shown = 0
+    begun = {
+        one.id: world.rooms.mailbox_sign_ins.start(Owner(CONTOSO, one.group, one.id), "email", "exchange_online").id
+        for one in (device, hostile)
+    }
     for method, route in routes():
         for one in (device.id, hostile.id) if "{device_id}" in route else (device.id,):
             if method == "GET" and not ("{job_id}" in route and one == hostile.id):
-                page = desk.get(filled(route, one, scan.id, adele), cookie).text
+                page = desk.get(filled(route, one, scan.id, adele, begun[one]), cookie).text
                 assert not re.search(r"<(script|svg/|img src=x)|[^{]49[^0-9]*</h1>", page), route
                 shown += "&lt;script&gt;" in page
     assert shown >= 4

@@ -4,14 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
 
 from shared.devices import Device, Limits, TokenRefused, Use
+from shared.devices.crowd import Crowd
 from shared.devices.limits import LIMITS, SHARES, WINDOW
 from shared.devices.tickets import LIFE, MOST_PRINTERS
-from shared.faults import Fault, TooManyRequests
+from shared.faults import Fault, StorageUnavailable, TooManyRequests
 from shared.services import Services
 from shared.short_codes.guesses import WRONG_IN_ALL, WRONG_PER_NETWORK
 from tests.devices.conftest import Build
@@ -77,6 +80,61 @@ def test_many_at_once_on_two_instances_pass_the_limit_by_nobody(
     # Some may be asked to come back in a second; then the rest of the ten is taken, and not one more.
     taken += sum(counted(rooms, Use.SCANS, device) for _ in range(12))
     assert taken == 10
+
+
+def test_a_burst_of_one_printer_is_not_refused(
+    window: Any,  # noqa: F811
+    build: Build,
+    connection: str,
+    rooms: Services,
+    printer: Printer,
+    clock: Any,
+) -> None:
+    """I01, E06: far below its limit, sixty requests at once, on two instances, all pass and are all counted."""
+    device = printer.enrol()
+    instances = [rooms, build(connection, clock)]
+    with ThreadPoolExecutor(60) as pool:
+        assert all(pool.map(lambda number: counted(instances[number % 2], Use.REQUESTS, device), range(60)))
+    [row] = [row for row in rooms.storage.table("assertions").every() if row.partition.startswith("use|device|")]
+    assert row["requests"] == 60
+
+
+def test_who_waits_together_hears_his_own_answer() -> None:
+    """I01: of a crowd, as many pass as there is room for, the others hear when; a failure is everybody's."""
+    crowd, entered, go = Crowd(), Event(), Event()
+
+    def first(many: int) -> tuple[int, int]:
+        entered.set()
+        assert go.wait(30)
+        return many, 0
+
+    asked: list[int] = []
+
+    def rest(many: int) -> tuple[int, int]:
+        asked.append(many)
+        return 3, 17
+
+    with ThreadPoolExecutor(8) as pool:
+        leader = pool.submit(crowd.join, "row", first)
+        assert entered.wait(30)
+        others = [pool.submit(crowd.join, "row", rest) for _ in range(7)]
+        while sum(party.size for party in crowd._gathering.values()) < 7:
+            sleep(0.001)
+        assert crowd.join("another row", lambda many: (many, 0)) is None
+        go.set()
+        assert leader.result() is None
+        assert sorted(str(other.result()) for other in others) == ["17"] * 4 + ["None"] * 3
+    assert asked == [7]
+    with pytest.raises(StorageUnavailable):
+        crowd.join("row", lambda _: raise_(StorageUnavailable()))
+    assert crowd.join("row", lambda many: (many, 0)) is None
+    assert not crowd._gathering
+    assert not crowd._turns
+
+
+def raise_(fault: Fault) -> tuple[int, int]:
+    """Raise it, in an expression."""
+    raise fault
 
 
 def test_who_cannot_be_counted_for_the_crowd_does_not_pass_uncounted(rooms: Services, printer: Printer) -> None:

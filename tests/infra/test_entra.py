@@ -14,6 +14,7 @@ from infra.entra.check import deviations
 from infra.entra.graph import Applications, GraphError
 from infra.entra.register import register_mailbox, register_main
 from shared.identity.client_assertion import EXCHANGE
+from shared.mailboxes.sign_ins import RANGE
 from shared.organisations import RANGES
 from tests.infra import azure_cli
 
@@ -50,7 +51,9 @@ def test_from_nothing_to_no_deviation(applications: Applications, state: Path) -
     """As the hooks do it: a registration before there is an address, the rest once there is one; then the check."""
     client_id = register_main(applications, replace(WANTED, public_url="", identity=""), "")
     assert register_main(applications, WANTED, client_id) == client_id
-    mailbox = register_mailbox(applications, "")
+    mailbox = register_mailbox(applications, "", "")
+    assert any("/auth/mailbox is missing" in line for line in deviations(applications, client_id, WANTED, mailbox))
+    assert register_mailbox(applications, WANTED.public_url, mailbox) == mailbox
     assert deviations(applications, client_id, WANTED, mailbox) == []
     assert kept(state)["principals"] == [client_id, mailbox]
 
@@ -58,11 +61,12 @@ def test_from_nothing_to_no_deviation(applications: Applications, state: Path) -
 def test_running_again_changes_nothing(applications: Applications, state: Path) -> None:
     """Every deployment runs it: nothing is made twice, and addresses stay when a run does not know them yet."""
     client_id = register_main(applications, WANTED, "")
-    mailbox = register_mailbox(applications, "")
+    mailbox = register_mailbox(applications, WANTED.public_url, "")
     before = without_journal(state)
     register_main(applications, replace(WANTED, public_url="", identity=""), client_id)
     register_main(applications, WANTED, client_id)
-    register_mailbox(applications, mailbox)
+    register_mailbox(applications, WANTED.public_url, mailbox)
+    register_mailbox(applications, "", mailbox)
     assert without_journal(state) == before
 
 
@@ -90,6 +94,9 @@ def test_the_registration_holds_what_the_ranges_ask_for() -> None:
     """C05: admin consent can grant only what is registered; nothing more is."""
     asked = {scope.rpartition("/")[2] for made in RANGES.values() for scope in made.scopes}
     assert asked | {"openid", "profile", "offline_access"} == manifest.MAIN_PERMISSIONS
+    assert {scope.rpartition("/")[2] for scope in RANGE.scopes} | {"openid", "profile", "offline_access"} == (
+        manifest.MAILBOX_PERMISSIONS
+    )
     assert manifest.EXCHANGE == EXCHANGE
 
 
@@ -151,7 +158,7 @@ def registered(registration: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("change", "word"), MAIN, ids=[word for _, word in MAIN])
 def test_each_deviation_of_the_main_registration_is_named(change: Callable[[dict[str, Any]], None], word: str) -> None:
-    """Public flows, other redirects, secrets and permissions beyond the ranges are found, each by name (C05)."""
+    """C05, C13, C15: public flows, other redirects, secrets, permissions beyond the ranges: each is named."""
     found = registered(manifest.main(WANTED))
     assert list(manifest.main_deviations(found, [manifest.federated(WANTED)], WANTED)) == []
     change(found)
@@ -189,6 +196,8 @@ MAILBOX = [
     (set_("signInAudience", to="AzureADMyOrg"), "signInAudience"),
     (set_("isFallbackPublicClient", to=False), "isFallbackPublicClient"),
     (set_("web", "redirectUris", to=["https://scan.example.com/auth/callback"]), "redirectUris"),
+    (set_("publicClient", "redirectUris", to=[manifest.NATIVE_CLIENT]), "/auth/mailbox is missing"),
+    (set_("publicClient", "redirectUris", to=["https://evil.example/auth/mailbox"]), "evil.example"),
     (grant(manifest.PERMISSIONS["Mail.ReadWrite"], "Scope"), "Mail.ReadWrite should not be there"),
     (set_("passwordCredentials", to=[{"keyId": "k", "endDateTime": "2027-01-01"}]), "passwordCredentials"),
 ]
@@ -198,10 +207,11 @@ MAILBOX = [
 def test_each_deviation_of_the_mailbox_registration_is_named(
     change: Callable[[dict[str, Any]], None], word: str
 ) -> None:
-    """The public client has no redirect of the service's, no secret, and sends mail at most."""
-    found = registered(manifest.mailbox())
-    assert list(manifest.mailbox_deviations(found, [])) == []
+    """The public client comes back to the one address of the link, has no secret, and sends mail at most."""
+    url = WANTED.public_url
+    found = registered(manifest.mailbox(url))
+    assert list(manifest.mailbox_deviations(found, [], url)) == []
     change(found)
-    assert any(word in line for line in manifest.mailbox_deviations(found, []))
-    [line] = manifest.mailbox_deviations(registered(manifest.mailbox()), [manifest.federated(WANTED)])
+    assert any(word in line for line in manifest.mailbox_deviations(found, [], url))
+    [line] = manifest.mailbox_deviations(registered(manifest.mailbox(url)), [manifest.federated(WANTED)], url)
     assert "on a public client" in line

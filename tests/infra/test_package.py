@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import marshal
+import re
 import shutil
 import sys
 import zipfile
@@ -100,6 +101,14 @@ def test_a_build_leaves_nothing_of_the_one_before(built: Path, vendored: Path, t
     assert names(tmp_path) == names(built)
 
 
+def test_what_would_slow_every_start_is_not_deployed() -> None:
+    """Microsoft's credential is for the tests alone; the storage SDKs import aiohttp wherever it is installed."""
+    pinned = set(re.findall(r"^([\w.-]+)==", (HOUSE / "requirements.txt").read_text("utf-8"), re.MULTILINE))
+    assert {"msal", "azure-data-tables"} <= pinned
+    assert not pinned & {"aiohttp", "azure-identity", "azure-keyvault-keys", "msal-extensions"}
+    assert importlib.util.find_spec("aiohttp") is None
+
+
 @pytest.mark.parametrize("name", ["shared/notes.md", "functions/key.pem", "shared/local.settings"])
 def test_a_file_nobody_decided_on_stops_the_build(tmp_path: Path, name: str) -> None:
     """A key or a note that somebody left in a room is not deployed by accident (G11)."""
@@ -133,3 +142,14 @@ def test_the_hash_is_that_of_the_zip(built: Path) -> None:
 
     digest, name = (built / "to-my-email.zip.sha256").read_text("ascii").split()
     assert digest == hashlib.sha256((built / name).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "local/requirements.txt", "tests/requirements.txt"])
+def test_nothing_is_installed_but_what_was_pinned(file: str) -> None:
+    """I10: every package has one version and its hashes, comes from no address of its own, and none is ours by name."""
+    text = (HOUSE / file).read_text("utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert len(lines) > 5
+    for line in lines:
+        assert re.match(r"[a-z0-9.-]+(\[[a-z]+\])?==[0-9][^ ]*( ;[^-]*)? +--hash=sha256:[0-9a-f]{64}", line), line[:60]
+        assert not line.startswith("to-my-email"), line[:60]

@@ -1,10 +1,10 @@
-"""The whole life of a device over HTTP: docs/device-makers.md, sent and compared; and whole fleets at once."""
+"""The whole life of a device over HTTP: docs/devices/call-by-call.md, sent and compared; and whole fleets at once."""
 
 import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from tests.devices.printer import CONTOSO, Printer, base64url, request_of
 from tests.devices.test_limits import fill
 from to_my_email import Error
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "device-makers.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "devices" / "call-by-call.md"
 BLOCK = re.compile(
     r"^```(?P<kind>http|answer|jws)(?P<more>[^\n]*)\n(?P<text>.*?)^```$|^<!-- happens: (?P<event>[a-z-]+) -->$",
     re.MULTILINE | re.DOTALL,
 )
 NAME = re.compile(r"<([a-z0-9_]+)>")
-DOCUMENT = "%PDF-1.7 a scan of the device makers' page"
+DOCUMENT = "%PDF-1.7 a scan of the device makers' page %%EOF"
 
 
 class Walk:
@@ -137,7 +137,7 @@ def operations(world: Any) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def test_the_page_for_makers_is_what_the_service_does(world: Any) -> None:
-    """Every request of docs/device-makers.md is answered as it shows, in order, by a device out of the box.
+    """Every request of docs/devices/call-by-call.md is answered as it shows, in order, by a device out of the box.
 
     And every call and status is one that the OpenAPI document knows; the calls of device identity are all there.
     """
@@ -162,10 +162,10 @@ def test_the_page_for_makers_is_what_the_service_does(world: Any) -> None:
     assert identity <= shown
 
 
-def test_a_ticket_raced_by_thirty_two_devices(world: Any) -> None:
-    """D02: over HTTP, a ticket for ten enrols exactly ten of thirty-two, each asking again when told to."""
-    ticket = world.rooms.tickets.issue(CONTOSO, "office", "", count=10)
-    printers = [Printer(world.rooms) for _ in range(32)]
+def test_a_ticket_raced_by_fifty_devices(world: Any) -> None:
+    """D02: over HTTP, a ticket for one enrols one of fifty that come at once, each asking again when told to."""
+    ticket = world.rooms.tickets.issue(CONTOSO, "office", "")
+    printers = [Printer(world.rooms) for _ in range(50)]
 
     def enrol(printer: Printer) -> int:
         while True:
@@ -181,10 +181,10 @@ def test_a_ticket_raced_by_thirty_two_devices(world: Any) -> None:
             if status != 503:
                 return status
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(50) as pool:
         statuses = list(pool.map(enrol, printers))
-    assert sorted(statuses) == [201] * 10 + [403] * 22
-    assert len(list(world.rooms.devices.of(CONTOSO))) == 10
+    assert sorted(statuses) == [201] + [403] * 49
+    assert len(list(world.rooms.devices.of(CONTOSO))) == 1
 
 
 def test_a_replaced_or_copied_host_header_changes_no_proof(world: Any) -> None:
@@ -294,79 +294,3 @@ def test_codes_are_counted_by_where_they_come_from(world: Any) -> None:
     assert heard == ["ticket_invalid"] * 20 + ["too_many_requests"] * 2
     assert enrol(code, "198.51.100.1, 203.0.113.9:50123") == "too_many_requests"
     assert enrol(code, "203.0.113.9, 198.51.100.1:50123") == "pending"
-
-
-# ------------------------------------------------------------- the OpenAPI document
-
-
-def references(node: Any) -> Iterator[str]:
-    """Every reference in the document."""
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        for value in node.values():
-            yield from references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from references(value)
-
-
-@pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    """The document, from the door itself: it needs no settings."""
-    from functions.device_api import build
-
-    return dict(build(lambda: pytest.fail("asked for services")).openapi())
-
-
-def test_the_document_is_whole(document: dict[str, Any]) -> None:
-    """OpenAPI 3.1: references lead somewhere, ids are unique, what is in a path is declared, bodies have schemas."""
-    assert document["openapi"].startswith("3.1.")
-    assert document["info"].keys() >= {"title", "version"}
-    for reference in references(document):
-        node: Any = document
-        for part in reference.removeprefix("#/").split("/"):
-            node = node[part]
-    ids = []
-    for path, found in document["paths"].items():
-        for operation in found.values():
-            ids.append(operation["operationId"])
-            assert operation["summary"], path
-            assert operation["description"], path
-            declared = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
-            assert declared == set(re.findall(r"{(\w+)}", path))
-            assert operation.get("requestBody", {"content": {"x": {"schema": 1}}})["content"]
-    assert len(ids) == len(set(ids))
-    used = set(references(document))
-    assert {f"#/components/schemas/{name}" for name in document["components"]["schemas"]} <= used
-
-
-def test_every_answer_of_every_call_has_a_schema(document: dict[str, Any]) -> None:
-    """Each has a success, and errors as problems (or RFC 6749's, at the token endpoint); none as FastAPI's own."""
-    assert "HTTPValidationError" not in json.dumps(document)
-    for path, found in document["paths"].items():
-        for operation in found.values():
-            statuses = set(operation["responses"])
-            assert any(status.startswith("2") for status in statuses), path
-            assert {"429", "503"} <= statuses, path
-            assert "security" not in operation or {"401", "403"} <= statuses, path
-            assert "requestBody" not in operation or {"411", "413", "415", "422"} <= statuses, path
-            for status, response in operation["responses"].items():
-                assert response["description"], (path, status)
-                if status.startswith("2"):
-                    assert status == "204" or response["content"]["application/json"]["schema"], (path, status)
-                elif path.endswith("/token") and status in {"400", "401"}:
-                    assert response["content"]["application/json"]["schema"]["$ref"].endswith("/TokenError")
-                else:
-                    [(kind, body)] = response["content"].items()
-                    assert (kind, body["schema"]["$ref"]) == (
-                        "application/problem+json",
-                        "#/components/schemas/Problem",
-                    )
-
-
-def test_only_what_must_be_open_is_open(document: dict[str, Any]) -> None:
-    """Every call but the three that come before a token names the schemes that open it."""
-    open_ = {path for path, found in document["paths"].items() for one in found.values() if "security" not in one}
-    assert open_ == {"/api/v1/nonce", "/api/v1/enrolments", "/api/v1/token"}
-    assert document["components"]["securitySchemes"].keys() == {"bearer", "dpop"}

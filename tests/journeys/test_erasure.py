@@ -63,7 +63,7 @@ def hits(world: Any, *more: str) -> dict[str, list[str]]:
 
 def document() -> bytes:
     """A document that says what it is."""
-    return b"%PDF-1.7 " + secrets.token_hex(8).encode() + BYTES
+    return b"%PDF-1.7 " + secrets.token_hex(8).encode() + BYTES + b"%%EOF"
 
 
 def submit(world: Any, printer: Any, user: str = USER, title: str = TITLE) -> Any:

@@ -1,11 +1,13 @@
 """The status sheet: one page, readable and extractable in every language, on the paper of the printer's region."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pypdfium2
 import pytest
+from PIL import ImageOps
 
 from functions.device_api.status_sheet import LONGEST_NAME, paper, pdf
 from shared import faults
@@ -40,8 +42,20 @@ def test_the_printer_prints_what_its_status_is(world: Any) -> None:
     assert facts["email_server"]["status"] == "signed_in"
     assert facts["email_server"]["delivered"] is False
     assert facts["fax_server"]["status"] == "not_signed_in"
+    assert (facts["device"]["name"], facts["device"]["location"]) == ("Printer 2F", "2nd floor")
 
 
+def ink(made: bytes) -> tuple[float, ...]:
+    """Points between each edge of the paper and what is drawn, as a picture of the page has it."""
+    with pypdfium2.PdfDocument(io.BytesIO(made)) as document:
+        picture = document[0].render(scale=1).to_pil().convert("L")
+    box = ImageOps.invert(picture).getbbox()
+    assert box is not None
+    return box[0], box[1], picture.width - box[2], picture.height - box[3]
+
+
+MARGIN = 24
+"""Points: what hardly any printer can print on."""
 WORST = "Donaudampfschifffahrtsgesellschaftskapitänsmütze"
 
 
@@ -63,13 +77,23 @@ def every_fault(use: str) -> list[StatusOf]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_is_one_page_whatever_is_wrong(language: str) -> None:
     """The longest words and the longest faults fit on one page, and the text can be taken out again."""
-    longest = max(every_fault("email"), key=lambda found: len("".join(vars(describe(found.fault, language)).values())))
-    servers = {"email-server": longest, "fax-server": longest}
+    said = {found.reason: describe(found, language) for found in faults.leaves()}
+    told = {found.fault.reason: found for found in [*every_fault("email"), *every_fault("fax")]}
+    longest = max(told, key=lambda reason: len(said[reason].title + said[reason].detail + said[reason].remedy))
+    longest_error = max(told, key=lambda reason: len(said[reason].title + said[reason].remedy))
+    servers = {"email-server": replace(told[longest], use="email"), "fax-server": told[longest_error]}
     named = device(language, " ".join([WORST] * 5)[:LONGEST_NAME])
-    pages, _, text = read(pdf(named, f"{WORST} GmbH", servers, language=language, now=NOW))
+    made = pdf(named, f"{WORST} GmbH", servers, language=language, now=NOW)
+    pages, _, text = read(made)
     assert pages == 1
+    left, top, right, bottom = ink(made)
+    assert min(left, top, right, bottom) > MARGIN
     assert WORST in text
-    assert describe(longest.fault, language).title in text
+    whole = "".join(text.split())
+    for texts in (said[longest], said[longest_error]):
+        # As what is wrong now, and as the last error; no word of it is cut off.
+        for words, times in ((texts.title, 2), (texts.detail, 1), (texts.remedy, 2)):
+            assert whole.count("".join(words.split())) >= times, words
 
 
 @pytest.mark.parametrize(

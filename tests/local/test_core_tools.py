@@ -5,24 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from functions import STORAGE_SETTING
 from infra.bicep import files
-from local.core_tools import HOSTS_OWN, contents, write
+from local.core_tools import contents, write
 from local.environment import Ports, app_environment
 from shared.settings import read
-from tests.test_settings import all_settings
-
-LEFT_OUT = {
-    "FORMER_SERVICE_KEY": "no key is being replaced",
-    "KEY_ENCRYPTION_KEY": "VAULT_KEY_FILE stands for it on one machine",
-    "MANAGED_IDENTITY_CLIENT_ID": "one machine has no identity; the certificate proves the app",
-    **{
-        f"{STORAGE_SETTING}__{part}": "the connection string stands for it on one machine"
-        for part in ("blobServiceUri", "queueServiceUri", "tableServiceUri", "credential", "clientId")
-    },
-}
-"""Settings that are not in the file, and why."""
-TRUST = {"REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}
 
 
 @pytest.fixture
@@ -30,13 +16,6 @@ def values(tmp_path: Path) -> dict[str, str]:
     """What stands in the file."""
     told: dict[str, str] = json.loads(contents(app_environment(tmp_path, Ports())))["Values"]
     return told
-
-
-def test_every_setting_is_in_the_file_or_argued_away(values: dict[str, str]) -> None:
-    """A setting that the app reads has a place; nothing stands there that neither the app nor the host reads."""
-    assert set(all_settings()) == (set(values) & set(all_settings())) | set(LEFT_OUT)
-    assert set(values) & set(LEFT_OUT) == set()
-    assert set(values) - set(all_settings()) == {*HOSTS_OWN, "AzureWebJobsStorage", *TRUST}
 
 
 def test_the_app_starts_with_it(values: dict[str, str]) -> None:

@@ -24,7 +24,7 @@ def demo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_a_scan_goes_from_press_to_mailbox(tmp_path: Path) -> None:
     """Consent, enrolment, first login, scan: the file lies in her mailbox, from herself, unchanged; exit 0."""
     own = tmp_path / "Ліст №1.pdf"
-    own.write_bytes(b"%PDF-1.7\n" + bytes(range(256)) * 500)
+    own.write_bytes(b"%PDF-1.7\n" + bytes(range(256)) * 500 + b"%%EOF")
     told = demo("--file", own)
     assert told.returncode == 0, told.stdout + told.stderr
     assert "yes  file name: Ліст №1.pdf" in told.stdout

@@ -20,7 +20,7 @@ from shared.scans import Job, Manifest
 from shared.services import Services
 from tests.conftest import CONTOSO, Clock, Microsoft
 
-DOCUMENT = b"%PDF-1.7 from the printer"
+DOCUMENT = b"%PDF-1.7 from the printer %%EOF"
 
 
 @dataclass

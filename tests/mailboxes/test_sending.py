@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from shared import faults
+from shared.organisations import Policy
 from tests.mailboxes.conftest import DOCUMENT
 
-LARGE = b"%PDF-1.7 " + bytes(4_000_000)
+LARGE = b"%PDF-1.7 " + bytes(4_000_000) + b"%%EOF"
 
 
 def test_the_printer_sends_from_its_own_mailbox(desk: Any) -> None:
@@ -38,6 +39,20 @@ def test_what_graph_does_not_take_goes_by_smtp(desk: Any) -> None:
     assert desk.microsoft.switchboard.count("smtp_dot") == 1
 
 
+def test_a_size_that_its_mailbox_refused_is_refused_before_the_upload(desk: Any) -> None:
+    """F12: the limit is remembered of the printer's mailbox for a week; people's scans and small mail go on."""
+    desk.ready()
+    desk.microsoft.switchboard.add("smtp_mail", "reply", message="552 5.3.4 Message size exceeds")
+    job = desk.scan(LARGE)
+    assert (job.state, job.reason) == ("failed", "too_large")
+    with pytest.raises(faults.TooLarge):
+        desk.scan(LARGE)
+    assert desk.scan().state == "sent"
+    assert desk.rooms.organisations.get(desk.device.tid).policy == Policy()
+    desk.clock.advance(days=7)
+    assert desk.scan(LARGE).state == "sent"
+
+
 @pytest.mark.parametrize("document", [DOCUMENT, LARGE], ids=["graph", "smtp"])
 def test_outlook_com_sends_both_ways(desk: Any, document: bytes) -> None:
     """The second service: Graph for what fits, Outlook.com's submission for the rest; refreshed at consumers."""
@@ -49,7 +64,7 @@ def test_outlook_com_sends_both_ways(desk: Any, document: bytes) -> None:
 
 
 def test_without_a_sign_in_the_guides_message_is_given(desk: Any) -> None:
-    """G12: 370, for the administrator; and once it is signed in, that OK is missing."""
+    """370, for the administrator; and once it is signed in, that OK is missing."""
     with pytest.raises(faults.MailboxNotSignedIn) as none:
         desk.scan()
     desk.sign_in()
@@ -82,7 +97,7 @@ def test_a_device_uses_its_own_account_before_its_groups(desk: Any) -> None:
 
 
 def test_tokens_that_lay_idle_too_long_are_named(desk: Any) -> None:
-    """G13: after ninety days without use and without keep-alive: 361, expired, and the administrator must act."""
+    """After ninety days without use and without keep-alive: 361, expired, and the administrator must act."""
     desk.ready()
     desk.clock.advance(days=91)
     job = desk.scan()

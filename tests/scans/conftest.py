@@ -34,7 +34,7 @@ from shared.storage import key
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 GRANTED = ("openid", "profile", "offline_access", "Mail.Send", "User.Read", "Mail.ReadWrite", "SMTP.Send")
-DOCUMENT = b"%PDF-1.7 the scan"
+DOCUMENT = b"%PDF-1.7 the scan %%EOF"
 
 
 @dataclass

@@ -14,6 +14,7 @@ from shared import faults
 from shared.mail.graph.body import LARGEST_DOCUMENT
 from shared.scans import media_type_of
 from tests.scans.conftest import CONTOSO, DOCUMENT
+from tests.scans.test_uploads import WHOLE
 
 UUIDS = re.compile("/".join([r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"] * 3))
 
@@ -122,31 +123,32 @@ def test_a_document_is_known_by_its_first_byte_on(office: Any) -> None:
     assert nothing_stored(office)
 
 
-TYPES = [
-    (b"%PDF-1.7", "application/pdf"),
-    (b"\xff\xd8\xff\xe0", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"II*\x00", "image/tiff"),
-    (b"MM\x00*", "image/tiff"),
-]
-
-
 def test_the_four_types_are_taken(office: Any) -> None:
     """E09: PDF, JPEG, PNG and TIFF in both byte orders, where the device says the same."""
-    for head, media_type in TYPES:
-        assert office.accept(office.manifest(head, type=media_type), head).state == "accepted"
+    for document, media_type in WHOLE:
+        assert office.accept(office.manifest(document, type=media_type), document).state == "accepted"
+
+
+def test_a_document_that_is_cut_off_or_followed_by_something_is_refused(office: Any) -> None:
+    """E07, E09, E10: though size and hash are those of the manifest: nothing truncated, and no polyglot."""
+    for document, media_type in WHOLE:
+        broken = [document[:7]] if media_type == "image/tiff" else [document.rstrip()[:-1], document + b"PK\x05\x06"]
+        for wrong in broken:
+            with pytest.raises(faults.UnsupportedType):
+                office.accept(office.manifest(wrong, type=media_type), wrong)
+    assert nothing_stored(office)
 
 
 def test_the_limit_is_exact(office: Any) -> None:
     """F12, E05: a document of the limit is sent whole, and one byte more is refused before it is stored."""
     limit = office.rooms.acceptance.largest(office.device)
-    document = b"%PDF-" + bytes(limit - 5)
+    document = b"%PDF-" + bytes(limit - 10) + b"%%EOF"
     job = office.accept(office.manifest(document, name="x" * 200, title="y" * 200), document)
     assert office.deliver(job).state == "sent"
     [mail] = office.mails()
     assert hashlib.sha256(mail.attachments[0].content).hexdigest() == job.manifest.sha256
     with pytest.raises(faults.TooLarge) as met:
-        office.accept(document=document + b"x")
+        office.accept(document=document + b"\n")
     assert met.value.params["limit"] == limit
 
 

@@ -296,7 +296,7 @@ def test_a_document_that_is_gone_ends_the_job(office: Any) -> None:
 
 def test_a_document_that_was_replaced_is_not_sent(office: Any) -> None:
     """E18, R50: not even by the same bytes: what was pinned is not there any more."""
-    for body in (b"%PDF-1.7 another", b"%PDF-1.7 the scan"):
+    for body in (b"%PDF-1.7 another %%EOF", b"%PDF-1.7 the scan %%EOF"):
         job = office.accept()
         office.rooms.storage.blobs("documents").put(job.blob, body, len(body))
         ended = office.deliver(job)
@@ -306,7 +306,7 @@ def test_a_document_that_was_replaced_is_not_sent(office: Any) -> None:
 
 def test_other_bytes_with_the_right_etag_are_not_sent(office: Any) -> None:
     """R50, E18: who can write rows and documents still lacks bytes with the hash that the device gave."""
-    job, other = office.accept(), b"%PDF-1.7 the scaN"
+    job, other = office.accept(), b"%PDF-1.7 the scaN %%EOF"
     etag = office.rooms.storage.blobs("documents").put(job.blob, other, job.manifest.size)
     office.rooms.storage.table("jobs").change(job.device_id, f"job|{job.manifest.id}", lambda _: {"etag": etag})
     ended = office.deliver(job)

@@ -116,7 +116,7 @@ def accept(office: Any, process: Services, job: Any) -> None:
     """A new scan."""
     from io import BytesIO
 
-    process.acceptance.accept(office.device, office.manifest(), BytesIO(b"%PDF-1.7 the scan"))
+    process.acceptance.accept(office.device, office.manifest(), BytesIO(b"%PDF-1.7 the scan %%EOF"))
 
 
 def deliver(office: Any, process: Services, job: Any) -> None:

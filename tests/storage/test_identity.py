@@ -1,25 +1,56 @@
-"""Storage reached by the app's managed identity: over TLS, with tokens alone, against a real Azurite."""
+"""Storage and Key Vault reached by the app's managed identity: over TLS, with tokens alone, against a real Azurite.
+
+The app asks for the identity's tokens with MSAL. Here Microsoft's own ``ManagedIdentityCredential`` stands in its
+place, too: both are given the same tokens, and both open everything.
+"""
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
 import requests
+from azure.identity import ManagedIdentityCredential
 
 from local import azurite
+from local.microsoft.key_vault import KEY_PATH
 from local.tls import Tls
 from shared import settings
 from shared.faults import StorageUnavailable
-from shared.identity.managed_identity import ManagedIdentity
+from shared.identity.client_assertion import EXCHANGE
+from shared.identity.managed_identity import Dated, ManagedIdentity
 from shared.services import Services
 from shared.storage import Addresses, ByIdentity, Storage, Token, create_all
 from shared.storage.account import CLOCKS_DIFFER, KEY_LIFE, RESOURCE
+from shared.vault import key_vault
 
 IDENTITY = "bbbbbbbb-0000-4000-8000-000000000002"
+OF_ONE_TOKEN = {"iat", "nbf", "exp", "uti"}
+"""Claims that differ between two tokens for the same thing."""
+
+
+class AzureIdentity:
+    """Microsoft's credential, in the shape of the app's own."""
+
+    def __init__(self, client_id: str) -> None:
+        self._credential = ManagedIdentityCredential(client_id=client_id)
+
+    def token(self, resource: str) -> str:
+        """An access token."""
+        return self.dated_token(resource).text
+
+    def dated_token(self, resource: str) -> Dated:
+        """An access token with its times."""
+        found = self._credential.get_token_info(f"{resource}/.default")
+        return Dated(found.token, found.expires_on - int(time.time()), found.refresh_on)
+
+
+Identity = ManagedIdentity | AzureIdentity
+either = pytest.mark.parametrize("kind", [ManagedIdentity, AzureIdentity], ids=["msal", "azure-identity"])
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +73,9 @@ def azure(microsoft: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return microsoft
 
 
-def made(addresses: Addresses, client_id: str = IDENTITY) -> Storage:
+def made(addresses: Addresses, identity: Identity | None = None) -> Storage:
     """The room, as the services build it."""
-    identity = ManagedIdentity(client_id)
+    identity = identity or ManagedIdentity(IDENTITY)
 
     def token(resource: str) -> Token:
         found = identity.dated_token(resource)
@@ -74,12 +105,51 @@ def test_tables_queues_and_blobs_take_the_identity(
     assert b"".join(storage.blobs("documents").read("name", etag)) == b"bytes"
 
 
+@either
+def test_either_credential_opens_tables_queues_blobs_and_the_vault(
+    azure: Any, addresses: Addresses, clock: Any, kind: Callable[[str], Identity]
+) -> None:
+    """What the rooms ask of storage and of Key Vault is granted to MSAL's token and to azure-identity's alike."""
+    identity = kind(IDENTITY)
+    storage = made(addresses, identity)
+    storage.check()
+    row = kind.__name__
+    storage.table("people").insert("p", row, {"text": "x"})
+    assert (found := storage.table("people").get("p", row)) is not None
+    assert found["text"] == "x"
+    storage.queue("deliveries").send("device/job")
+    etag = storage.blobs("documents").put(row, io.BytesIO(b"bytes"), 5)
+    assert b"".join(storage.blobs("documents").read(row, etag)) == b"bytes"
+    azure.cloud.key_vault.rotate()
+    azure.cloud.key_vault.allow(IDENTITY)
+    vault = key_vault.KeyVault(azure.url + KEY_PATH, identity.token, clock)
+    assert vault.unwrap(vault.wrap(b"a data key")) == b"a data key"
+
+
+@pytest.mark.parametrize("resource", [RESOURCE, key_vault.RESOURCE, EXCHANGE])
+def test_both_credentials_are_given_the_same_token(azure: Any, resource: str) -> None:
+    """For storage, the vault and the proof to Entra: the same issuer, audience and identity, equally long."""
+
+    def claims(token: str) -> dict[str, Any]:
+        told: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+        return {name: value for name, value in told.items() if name not in OF_ONE_TOKEN}
+
+    ours, theirs = (kind(IDENTITY).dated_token(resource) for kind in (ManagedIdentity, AzureIdentity))
+    assert ours.text != theirs.text
+    assert claims(ours.text) == claims(theirs.text)
+    assert {"iss", "aud", "tid"} <= set(claims(ours.text))
+    assert abs(ours.lives - theirs.lives) < 60
+    assert ours.stale is not None
+    assert theirs.stale is not None
+    assert abs(ours.stale - theirs.stale) < 60
+
+
 @pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")  # the SDK's, on XML
 def test_without_a_token_storage_is_unavailable_and_nothing_else(
     azure: Any, addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R15, R35: an identity that is not ours, and an endpoint that is gone, are the fault that passes."""
-    stranger = made(addresses, "cccccccc-0000-4000-8000-000000000003")
+    stranger = made(addresses, ManagedIdentity("cccccccc-0000-4000-8000-000000000003"))
     now = datetime.now(UTC)
     for ask in (
         stranger.check,
@@ -126,18 +196,22 @@ def put(url: str, body: bytes, **headers: str) -> requests.Response:
     return requests.put(url, data=body, headers=told, timeout=10)
 
 
-def test_an_upload_address_signed_by_the_identity(azure: Any, addresses: Addresses) -> None:
+@either
+def test_an_upload_address_signed_by_the_identity(
+    azure: Any, addresses: Addresses, kind: Callable[[str], Identity]
+) -> None:
     """E13: https only, one new blob, no reading; and signed by a key of the identity, not of the account."""
-    blobs = made(addresses).blobs("documents")
+    blobs = made(addresses, kind(IDENTITY)).blobs("documents")
     now = datetime.now(UTC)
-    url = blobs.upload_url("upload", until=now + timedelta(minutes=10), now=now, blocks=False)
+    name = f"upload by {kind.__name__}"
+    url = blobs.upload_url(name, until=now + timedelta(minutes=10), now=now, blocks=False)
     signed = parse_qs(urlsplit(url).query)
     assert (signed["sp"], signed["spr"], signed["sr"]) == (["c"], ["https"], ["b"])
     assert signed["skoid"]
     assert put(url, b"%PDF-1.7").status_code == 201
     assert put(url, b"%PDF-1.8").status_code in {403, 409}
     assert requests.get(url, timeout=10).status_code == 403
-    stored = blobs.look("upload", 4)
+    stored = blobs.look(name, 4)
     assert stored is not None
     assert (stored.size, stored.head, stored.tail) == (8, b"%PDF", b"-1.7")
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.faults import StorageUnavailable
 from shared.storage import AlreadyThere, Changed, Storage
-from tests.storage.wire import Wire, carried
+from tests.proof.wire import Wire, carried
 
 LOST = ["applied, 503", "applied, cut"]
 

@@ -31,7 +31,7 @@ SLEEPERS = 2
 PEOPLE, SCANNERS, INSTANCES = 12, 4, 2
 STEP = 3
 """Scans that end between two steps of a rotation."""
-DOCUMENT = b"%PDF-1.7 the scan"
+DOCUMENT = b"%PDF-1.7 the scan %%EOF"
 PRINTER = Device(str(uuid4()), TID, "office", "2nd floor", "Printer 2F", "Virtual", "S1", "en", "active", {})
 
 

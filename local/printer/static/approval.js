@@ -4,8 +4,9 @@ import { problem, result } from "/static/outcome.js";
 import { ask, say, show, sleep, texts } from "/static/screen.js";
 
 /**
- * Run one. kind is sign-ins or consents; request its body; look what it shows: title, as, account, waiting,
- * who; ends: done, leave (where to go after), again.
+ * Run one. kind is sign-ins, consents, or a server's sign-ins; request its body; look what it shows: title, as,
+ * account, waiting, who, and for a code that must be typed as it is: caption, or, typed; ends: done, leave (where to
+ * go after), again.
  */
 export async function approve(kind, request, look, ends) {
   const options = { title: look.title, who: look.who };
@@ -21,22 +22,46 @@ export async function approve(kind, request, look, ends) {
     await ask("DELETE", `${kind}/${begun.id}`).catch(() => null);
   };
   const values = {
-    as: look.as, account: look.account, waiting: look.waiting,
-    address: begun.verification_uri.replace(/^https:\/\//, ""), userCode: grouped(begun.user_code),
+    as: look.as, account: look.account, waiting: look.waiting, caption: look.caption ?? texts.scan_code, or: look.or ?? texts.or_open,
+    userCode: look.typed ? begun.user_code : grouped(begun.user_code),
   };
-  const here = show("approval", values, { cancel }, { ...options, back: cancel, bare: true, light: "busy" });
-  const qr = document.querySelector("#qr");
-  qr.src = `data:image/svg+xml,${encodeURIComponent(standalone(begun.qr_svg))}`;
-  qr.alt = begun.verification_uri_complete;
-  document.querySelector("#here").href = begun.verification_uri_complete;
+  const invite = (shown, address, qr) => {
+    const here = show("approval", { ...values, ...shown }, { cancel }, { ...options, back: cancel, bare: true, light: "busy" });
+    document.querySelector("#qr").src = `data:image/svg+xml,${encodeURIComponent(standalone(qr))}`;
+    document.querySelector("#qr").alt = address;
+    document.querySelector("#here").href = address;
+    return here;
+  };
+  const here = invite(
+    { address: begun.verification_uri.replace(/^https:\/\//, "") }, begun.verification_uri_complete || begun.verification_uri, begun.qr_svg,
+  );
+  if (begun.panel_uri) {
+    // A printer opens it in a private window, and closes it when the sign-in ends or its person leaves.
+    const panel = document.querySelector("#at-panel");
+    panel.href = begun.panel_uri;
+    panel.hidden = false;
+  }
   say(begun.message || look.waiting);
   begun.ends = Date.now() + begun.expires_in * 1000;
   countdown(begun.ends, here);
-  return wait(kind, begun, here, options, ends, cancel);
+  return wait(kind, begun, here, invite, options, ends, cancel);
 }
 
-async function wait(kind, begun, here, options, ends, cancel) {
+/** A policy blocks codes: the same sign-in goes on by a link, which is too long to be typed. */
+function byLink(now, invite) {
+  const why = now.message.slice(0, now.message.indexOf(now.link)).replace(/[^.]*$/, "");
+  const here = invite(
+    { why: `${now.code ? `${now.code}: ` : ""}${why}`, as: "", account: "", caption: texts.scan_code, or: texts.or_open_link, address: now.link, userCode: "" },
+    now.link, now.qr_svg,
+  );
+  document.querySelector(".left").style.visibility = "hidden"; // how long the link is good for is not told
+  say(now.message);
+  return here;
+}
+
+async function wait(kind, begun, shown, invite, options, ends, cancel) {
   let interval = begun.interval;
+  let here = shown;
   for (;;) {
     await sleep(interval);
     if (!here()) return;
@@ -53,6 +78,12 @@ async function wait(kind, begun, here, options, ends, cancel) {
     interval = now.interval ?? interval;
     if (now.status === "confirm") return confirm(kind, begun.id, now, options, ends, cancel);
     if (now.status === "active") return ends.done(now);
+    if (now.status === "blocked" && now.link) {
+      if (begun.blocked) continue;
+      begun.blocked = true;
+      here = byLink(now, invite);
+      continue;
+    }
     if (now.status !== "pending") return over(now, options, ends);
   }
 }

@@ -47,8 +47,8 @@ export function job(scan, buttons, options, detailed = false) {
   const code = scan.state === "failed" ? scan.code : null;
   return result({
     tone, symbol, code, who: scan.who,
-    title: (code && texts[`code_${code}`]) || texts[`${words}_title`] || texts[`state_${scan.state}`],
-    detail: scan.message || texts[`${words}_hint`] || texts[`${scan.state}_hint`],
+    title: (code && texts[`code_${code}`]) || texts[`${words}_title_${scan.kind}`] || texts[`${words}_title`] || texts[`state_${scan.state}`],
+    detail: scan.message || texts[`${words}_hint_${scan.kind}`] || texts[`${words}_hint`] || texts[`${scan.state}_hint`],
     remedy: advice(scan),
     pairs: detailed ? [
       ["created", when(scan.created_at)], ["updated", when(scan.updated_at)],

@@ -2,7 +2,9 @@
 
 import { approve } from "/static/approval.js";
 import { job, problem, result, sign } from "/static/outcome.js";
-import { ask, facts, fill, icon, say, show, sleep, speak, texts, when } from "/static/screen.js";
+import { compose } from "/static/outgoing.js";
+import { ask, button, facts, fill, icon, say, show, sleep, speak, texts, when } from "/static/screen.js";
+import { server, sheet } from "/static/servers.js";
 
 const END = new Set(["sent", "failed", "cancelled"]);
 const REST = new Set(["held", "waiting", "uncertain"]);
@@ -11,7 +13,8 @@ let printer;
 
 async function home() {
   printer = await ask("GET", "state").catch(() => printer);
-  show("home", { notEnrolled: !printer.enrolment }, { mail: whoAreYou, jobs, status, settings, enrol },
+  const [mail, fax] = ["email", "fax"].map((kind) => () => compose(kind, panel, home));
+  show("home", { notEnrolled: !printer.enrolment }, { scan: whoAreYou, mail, fax, jobs, status, settings, enrol },
     { title: printer.name, bare: true, languages: true });
 }
 
@@ -29,6 +32,9 @@ async function asking(title, question, then, options = {}) {
     if (here()) problem(refusal, refused(refusal), { title, ...options });
   }
 }
+
+/** What the screens of other files need of this one. */
+const panel = { asking, options, glass, send };
 
 /** What a refusal offers beside OK: the way to what is missing, where the panel has it. */
 function refused(refusal) {
@@ -69,8 +75,16 @@ function signIn(person) {
 }
 
 function scan(person) {
-  const start = () => send(person);
+  const again = (refusal) => refusal.who === "user"
+    ? [...(refusal.code === 370 || refusal.code === 361 ? [["sign_in_now", () => signIn(person)]] : []), ...toHome]
+    : refused(refusal);
+  const start = () => send({ user: person.id }, { title: texts.sending_title, who: person.name }, (now) => afterScan(now, person), again);
   show("scan", { to: person.account_hint || person.email }, { start }, { ...leaving(texts.scan_title), who: person.name });
+  glass();
+}
+
+/** What lies on the glass: the sample, or a file of one's own. */
+function glass() {
   const file = document.querySelector("#file");
   const [sample, own] = document.querySelectorAll("[name=source]");
   own.onclick = () => file.click();
@@ -78,13 +92,14 @@ function scan(person) {
   file.oncancel = () => { sample.checked = !file.files.length; };
 }
 
-async function send(person) {
+/** Hand over what lies on the glass. after and again give the buttons of how it ends, and of a refusal. */
+async function send(told, options, after, again) {
   const form = new FormData();
-  form.append("user", person.id);
+  Object.entries(told).forEach(([name, value]) => form.append(name, value));
   const file = document.querySelector("#file").files[0];
   if (document.querySelector("[name=source][value=file]").checked && file) form.append("file", file);
-  const options = { title: texts.sending_title, who: person.name };
   const here = show("progress", {}, {}, { ...options, light: "busy" });
+  if (told.kind) document.querySelector("[data-step=sent]").textContent = texts.state_sent;
   step("accepted", "please_wait");
   try {
     let now = await ask("POST", "scans", form);
@@ -94,11 +109,10 @@ async function send(person) {
       now = await ask("GET", `scans/${now.id}?since=${encodeURIComponent(before)}`);
       if (now.updated_at === before) await sleep(1);
     }
-    if (here()) job(now, afterScan(now, person), options);
+    if (here()) job(now, after(now), options);
   } catch (refusal) {
     if (!("reason" in refusal)) throw refusal;
-    const again = refusal.code === 370 || refusal.code === 361 ? [["sign_in_now", () => signIn(person)]] : [];
-    if (here()) problem(refusal, refusal.who === "user" ? [...again, ...toHome] : refused(refusal), options);
+    if (here()) problem(refusal, again(refusal), options);
   }
 }
 
@@ -184,13 +198,19 @@ async function status() {
     ["size_limit", limit && `${(limit / 1e6).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 })} MB`],
     ["key_words", enrolment.words],
   ]);
-  show("status", { facts: list }, {}, leaving(texts.status));
+  const buttons = [
+    button("email-server", () => server("email-server", panel, status)),
+    button("fax-server", () => server("fax-server", panel, status)),
+    button("status_sheet", () => sheet(panel, status)),
+  ];
+  show("status", { facts: list, buttons }, {}, leaving(texts.status));
 }
 
 // Settings
 
 function settings() {
-  show("settings", {}, { consent: ranges, enrol, language: languages }, leaving(texts.settings));
+  const [mail, fax] = ["email-server", "fax-server"].map((path) => () => server(path, panel, settings));
+  show("settings", {}, { consent: ranges, mail, fax, enrol, language: languages }, leaving(texts.settings));
 }
 
 function options(title, choices, back) {

@@ -101,13 +101,18 @@ class Invitation(_Answer):
     interval: int
     status: str = "pending"
     verification_uri_complete: str = ""
+    panel_uri: str | None = None
+    """What the panel may open in a private window of its own, where the organisation allows that."""
     qr_svg: str = ""
     message: str = ""
 
 
 @dataclass(frozen=True)
 class Progress(_Answer):
-    """How a sign-in or consent stands: pending, confirm, active, denied, expired or blocked."""
+    """How a sign-in or consent stands: pending, confirm, active, denied, expired or blocked.
+
+    ``link`` and its ``qr_svg`` are the way in where a mail server's codes are blocked.
+    """
 
     status: str
     interval: int = 5
@@ -116,6 +121,8 @@ class Progress(_Answer):
     reason: str | None = None
     who: str | None = None
     message: str | None = None
+    link: str | None = None
+    qr_svg: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,13 @@ class ServerStatus(_Answer):
     settings_version: int | str | None = None
     code: int | None = None
     reason: str | None = None
+    who: str | None = None
+    message: str | None = None
+    last_success_at: str | None = None
+    last_error_at: str | None = None
+    last_error_code: int | None = None
+    last_error_message: str | None = None
+    valid_until: str | None = None
 
 
 @dataclass(frozen=True)

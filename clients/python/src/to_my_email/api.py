@@ -226,7 +226,8 @@ class Server:
 
     def start(self, service: str = "exchange_online") -> Invitation:
         """Begin a sign-in (Entra's device code): ``exchange_online`` or ``outlook_com``."""
-        answer = _offered(lambda: self._connection.call("POST", f"{self._path}/sign-ins", json={"service": service}))
+        body = {"service": service, "locale": self._connection.language}
+        answer = _offered(lambda: self._connection.call("POST", f"{self._path}/sign-ins", json=body))
         return Invitation.read(answer)
 
     def look(self, sign_in_id: str) -> Progress:
