@@ -157,10 +157,11 @@ class Delivery:
             log.warning("queue message for unknown job %s of device %s; dropped", job_id, device_id)
             return
         mailbox = job.tid, job.oid
-        slot = self._gate.enter(*mailbox)
-        if slot is None:
+        entered = self._gate.enter(*mailbox)
+        if entered is None:
             self._deliveries.send(message, delay=NEXT_LOOK)
             return
+        number, slot = entered
         try:
             job, turn = self._claims.turn(job)
             if turn is not None:
@@ -171,7 +172,7 @@ class Delivery:
         except faults.NotFound:
             log.warning("job %s of device %s is gone", job_id, device_id)
         finally:
-            self._gate.leave(*mailbox, slot)
+            self._gate.leave(*mailbox, number)
 
     def _attempt(self, attempt: _Attempt) -> None:
         job = attempt.job
@@ -266,7 +267,11 @@ class Delivery:
         """Say, before the first byte, that the mail is about to leave."""
         job = attempt.job
         until = self._clock() + _longest(transport, job.manifest.size)
-        attempt.slot = self._slots.take(job.tid, job.oid, transport.slots, first=attempt.first_slot, until=until)
+        attempt.slot, number = self._slots.take(
+            job.tid, job.oid, transport.slots, first=attempt.first_slot, until=until
+        )
+        if number != attempt.first_slot % transport.slots:
+            self._gate.found(number)
         attempt.job = self._claims.claim(attempt.turn, until, verified=transport.verified)
         attempt.verified = transport.verified
 

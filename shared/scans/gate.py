@@ -25,20 +25,27 @@ class Gate:
         self._lock = Lock()
         self._taken: dict[tuple[str, str], set[int]] = {}
 
-    def enter(self, tid: str, oid: str) -> int | None:
-        """Return the slot to try first, which no other delivery of this process has; None: enough are under way."""
+    def enter(self, tid: str, oid: str) -> tuple[int, int] | None:
+        """Return the delivery's number, for :meth:`leave`, and the slot to try first; None: enough are under way."""
         with self._lock:
             taken = self._taken.setdefault((tid, oid), set())
             number = next((each for each in range(MOST) if each not in taken), None)
             if number is None:
                 return None
             taken.add(number)
-            return (number + self._first) % MOST
+            return number, (number + self._first) % MOST
 
-    def leave(self, tid: str, oid: str, slot: int) -> None:
-        """The delivery that was given ``slot`` has ended."""
+    def found(self, slot: int) -> None:
+        """The slot to try first was another process's, and ``slot`` was free: begin there from now on.
+
+        Processes that are busy with the same mailboxes come apart by that, where each would else ask in vain each time.
+        """
+        self._first = slot % MOST
+
+    def leave(self, tid: str, oid: str, number: int) -> None:
+        """The delivery that was given ``number`` has ended."""
         with self._lock:
             taken = self._taken[tid, oid]
-            taken.discard((slot - self._first) % MOST)
+            taken.discard(number)
             if not taken:
                 del self._taken[tid, oid]

@@ -36,7 +36,7 @@ class Slots:
         self._table = table
         self._clock = clock
 
-    def take(self, tid: str, oid: str, count: int, *, first: int, until: datetime) -> str:
+    def take(self, tid: str, oid: str, count: int, *, first: int, until: datetime) -> tuple[str, int]:
         """Take one of ``count`` slots of a mailbox.
 
         Args:
@@ -47,7 +47,8 @@ class Slots:
             until: when the mail will have left; the slot is free then.
 
         Returns:
-            Its row, to be deleted (partition ``lists``) when it is written down how the mail's attempt ended.
+            Its row, to be deleted (partition ``lists``) when it is written down how the mail's attempt ended, and its
+            number.
 
         Raises:
             AllTaken: come back in a moment.
@@ -60,7 +61,7 @@ class Slots:
             except AlreadyThere:
                 number = self._free(tid, oid, count)
             else:
-                return slot
+                return slot, number
         raise AllTaken
 
     def leave(self, slot: str) -> None:

@@ -32,8 +32,8 @@ def turn_of(office: Any, job: Any) -> Turn:
 def take(office: Any, oid: str = "somebody", *, slots: Slots | None = None) -> str:
     """Take a slot."""
     until = office.clock() + SENDING
-    slot: str = (slots or office.rooms.slots).take(CONTOSO, oid, COUNT, first=0, until=until)
-    return slot
+    slot, _ = (slots or office.rooms.slots).take(CONTOSO, oid, COUNT, first=0, until=until)
+    return str(slot)
 
 
 @pytest.mark.parametrize("verified", [False, True])
@@ -154,10 +154,10 @@ def test_an_erasure_stops_what_has_not_begun_to_leave(office: Any) -> None:
     job = office.accept()
 
     class Late:
-        def take(self, *given: Any, **more: Any) -> str:
+        def take(self, *given: Any, **more: Any) -> tuple[str, int]:
             office.rooms.erasure.erase(CONTOSO, job.oid)
-            slot: str = office.rooms.slots.take(*given, **more)
-            return slot
+            taken: tuple[str, int] = office.rooms.slots.take(*given, **more)
+            return taken
 
         def leave(self, slot: str) -> None:
             office.rooms.slots.leave(slot)
@@ -185,3 +185,21 @@ def test_a_claim_lasts_longer_than_a_job_is_tried(office: Any) -> None:
     office.clock.advance(hours=47)
     office.rooms.retention.expire()
     assert office.deliver(job).reason == faults.OutcomeUnknown.reason
+
+
+def test_a_process_whose_slots_are_another_ones_begins_elsewhere(office: Any) -> None:
+    """R41: it asks in vain once, and from then on it begins where it found a free one: no request is spent on that."""
+    job = office.accept()
+    for number in range(2):
+        office.rooms.slots.take(CONTOSO, job.oid, COUNT, first=number, until=office.clock() + SENDING)
+    asked: list[int] = []
+
+    class Noting:
+        def take(self, *given: Any, first: int, **more: Any) -> Any:
+            asked.append(first)
+            return office.rooms.slots.take(*given, first=first, **more)
+
+    delivery = office.with_(slots=Noting())
+    assert office.deliver(job, delivery).state == "sent"
+    assert office.deliver(office.accept(), delivery).state == "sent"
+    assert asked == [0, 2]
