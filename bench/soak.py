@@ -32,7 +32,8 @@ from local.microsoft.keys import KeyRing
 from local.tls import prepare
 from tests.manifests import make_manifest
 from tests.proof.conftest import FIGURES, opened
-from tests.proof.site import CONTOSO, Site, kill
+from tests.proof.killing import kill
+from tests.proof.site import CONTOSO, Site
 from tests.proof.test_storage import Weather
 from to_my_email import Api, Error
 

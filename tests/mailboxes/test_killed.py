@@ -12,7 +12,8 @@ import pytest
 from local.tls import Tls
 from shared.organisations.ranges import SEND_MAIL
 from tests.leftovers import found as leaks
-from tests.proof.site import HOUSE, PATIENCE, kill_when
+from tests.proof.killing import PATIENCE, kill_when
+from tests.proof.site import HOUSE
 from tests.proof.wire import carried
 
 ADDRESS = {"contoso/ben": "ben.okoye@contoso.example", "contoso/olga": "olga@contoso.example"}

@@ -25,7 +25,8 @@ from shared import settings
 from shared.services import Services
 from shared.storage import create_all
 from tests.conftest import Clock, Microsoft
-from tests.proof.site import Point, Site
+from tests.proof.killing import Point
+from tests.proof.site import Site
 from tests.proof.wire import Wire, carried, carried_to_microsoft
 
 FIGURES = Path(__file__).resolve().parent.parent.parent / ".run" / "proof"

@@ -1,10 +1,8 @@
 """A site: the service's processes, which can be killed at each call that leaves them, and what helps afterwards."""
 
 import json
-import os
 import random
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, Any
@@ -32,27 +29,15 @@ from shared.organisations.ranges import RANGES
 from shared.scans import Job
 from shared.services import Services
 from shared.storage import key
+from tests.proof.killing import PATIENCE, Point, kill, kill_when
 from tests.proof.wire import Request, Wire
 from to_my_email import Api, Temporary
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
 CONTOSO = "11111111-1111-4111-8111-111111111111"
-PATIENCE = 40
 SWEEP_SECONDS = 60
 CUT_OFF = (requests.RequestException, Temporary, LostError)
 """What a printer or a person meets when the service dies."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A moment at which a process is killed: before or after the so-manieth call of a name; 0: at a step of SMTP."""
-
-    when: str
-    call: str
-    number: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.when} {self.call}" + (f" ({self.number})" if self.number > 1 else "")
 
 
 class Site:
@@ -322,39 +307,6 @@ class Site:
 
 def _at_once(_seconds: float) -> None:
     """The killed service is not waited for: the test says when the printer tries again."""
-
-
-def ended(process: int) -> bool:
-    """Whether a process has ended."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-def kill(process: int) -> None:
-    """Kill one process, and wait until it is gone; one that is gone is fine."""
-    try:
-        os.kill(process, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    ends = monotonic() + PATIENCE
-    while not ended(process):
-        assert monotonic() < ends
-        sleep(0.002)
-
-
-def kill_when(process: int, moment: Callable[[], bool]) -> bool:
-    """Kill a process when the moment has come; False: it ended before."""
-    ends = monotonic() + PATIENCE
-    while not moment():
-        if ended(process):
-            return False
-        assert monotonic() < ends, "the moment never came"
-        sleep(0.004)
-    kill(process)
-    return True
 
 
 def _listens(port: int) -> bool:

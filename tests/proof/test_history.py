@@ -7,7 +7,8 @@ import pytest
 from shared.organisations.ranges import RANGES
 from tests.proof.conftest import Proof
 from tests.proof.history import History, RowHistory, Seen, Written
-from tests.proof.site import CONTOSO, Site, ended
+from tests.proof.killing import ended
+from tests.proof.site import CONTOSO, Site
 from tests.proof.test_killed_deliveries import DOCUMENT, accepted
 from tests.proof.test_storage import Weather
 

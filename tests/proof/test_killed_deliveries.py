@@ -18,7 +18,8 @@ from shared.devices import Device
 from shared.scans import Job, Manifest
 from shared.storage import key
 from tests.proof.conftest import Proof
-from tests.proof.site import CONTOSO, Site, kill
+from tests.proof.killing import kill
+from tests.proof.site import CONTOSO, Site
 
 DOCUMENT = b"%PDF-1.7 the scan\n%%EOF\n"
 LARGE = b"%PDF-1.7 " + bytes(3_200_000) + b"\n%%EOF\n"

@@ -7,7 +7,8 @@ import pytest
 from shared import faults
 from shared.organisations.ranges import RANGES
 from tests.proof.conftest import Proof
-from tests.proof.site import CONTOSO, Site, ended
+from tests.proof.killing import ended
+from tests.proof.site import CONTOSO, Site
 
 LEASE = 91
 """Seconds after which nobody believes any more that a killed process is refreshing."""
