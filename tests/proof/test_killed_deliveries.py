@@ -18,7 +18,6 @@ from shared.devices import Device
 from shared.scans import Job, Manifest
 from shared.storage import key
 from tests.proof.conftest import Proof
-from tests.proof.killing import kill
 from tests.proof.site import CONTOSO, Site
 
 DOCUMENT = b"%PDF-1.7 the scan\n%%EOF\n"
@@ -135,7 +134,7 @@ def test_a_delivery_killed_at_any_call(site: Site, proof: Proof, name: str) -> N
         job = accepted(site, way.document)
         process = delivering(site, job)
         sleep(site.random.uniform(0, 0.4))
-        kill(process)
+        site.workers.kill(process)
         state, seconds = recovered(site, way, job, "by chance")
         ends[state] = ends.get(state, 0) + 1
     proof.note(
