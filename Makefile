@@ -23,7 +23,7 @@ COUNT ?= 1
 # More than cores: a test waits for Azurite, browsers and sockets half of its time.
 WORKERS ?= 4
 
-.PHONY: help install test-install run test lint demo ticket texts pins clean package proof bench-cold infra-check
+.PHONY: help install test-install run test lint demo ticket texts pictures pins clean package proof bench-cold infra-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ texts: $(VENV)/installed ## collect the texts of the source into every language'
 	$(IN)/pybabel --quiet update --input-file .run/messages.pot --output-dir shared/texts/locale --no-fuzzy-matching --ignore-obsolete \
 	  --ignore-pot-creation-date --width 120
 
+pictures: test-install ## a picture of every page at three widths in .run/pictures, and sheets of them; LANGUAGES="en be" PAGES=console
+	@$(IN)/python -m local.picture_pages .run/pictures $(PAGES) --languages $(or $(LANGUAGES),en be)
+
 package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill of materials; TWICE=1 proves that two builds are equal
 	@$(IN)/python -m infra.package $(if $(TWICE),--twice)
 
@@ -64,8 +67,8 @@ proof: test-install ## all proofs in full, under an hour: crashes, storage, hist
 bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5
 	@$(IN)/python -m bench.cold --rounds $(or $(ROUNDS),5)
 
-infra-check: .run/infra/installed $(if $(ALL),.run/checkov/installed) ## the Bicep files against Microsoft's own models, and planted mistakes; ALL=1 asks checkov's policies too
-	@.run/infra/bin/python -m infra.models
+infra-check: .run/infra/installed $(if $(ALL),.run/checkov/installed) ## the Bicep files against Microsoft's own models and our own rules, with planted mistakes; ALL=1 asks checkov's policies too
+	@.run/infra/bin/python -m infra.check
 	@$(if $(ALL),.run/infra/bin/python -m infra.policies)
 
 # uv resolves for every supported Python and platform at once, which pip does not.

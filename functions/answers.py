@@ -30,6 +30,9 @@ FORM_LIMIT = 64 * 1024
 UPLOAD_LIMIT = 10 * 1000 * 1000
 BROWSER_COOKIE = "__Host-browser"
 COOKIE_SECONDS = 900
+LANGUAGE_COOKIE = "__Host-language"
+LANGUAGE_SECONDS = 365 * 24 * 3600
+"""A language that somebody chose is remembered for a year; it says nothing else about him."""
 _BY_STATUS: dict[int, type[Fault]] = {
     404: faults.NotFound,
     405: faults.MethodNotAllowed,
@@ -163,8 +166,9 @@ def reference(request: Request) -> str:
 
 
 def language_of(request: Request, *wishes: str | None) -> str:
-    """Return the language to answer in: the browser's or device's wish, then ``wishes``."""
-    return negotiate(request.headers.get("accept-language"), *wishes)
+    """Return the language to answer in: what a person chose, then the browser's or device's wish, then ``wishes``."""
+    chosen = request.query_params.get("language"), request.cookies.get(LANGUAGE_COOKIE)
+    return negotiate(*chosen, request.headers.get("accept-language"), *wishes)
 
 
 def problem(request: Request, fault: Fault) -> Response:
@@ -211,9 +215,15 @@ def _challenge(request: Request, fault: Fault) -> str:
 
 
 def page(pages: Pages, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:
-    """Return a view as a page, in the person's language."""
-    rendered = pages.render(view, language=language_of(request, *wishes), reference=reference(request))
-    return Response(rendered.body, status, rendered.headers)
+    """Return a view as a page, in the person's language, and remember one that he chose at the foot of a page."""
+    language = language_of(request, *wishes)
+    rendered = pages.render(view, language=language, reference=reference(request))
+    answer = Response(rendered.body, status, rendered.headers)
+    if request.query_params.get("language") == language:
+        answer.set_cookie(
+            LANGUAGE_COOKIE, language, LANGUAGE_SECONDS, path="/", secure=True, httponly=True, samesite="lax"
+        )
+    return answer
 
 
 def trouble(provider: Callable[[], Services]) -> Show:

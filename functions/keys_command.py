@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Sequence
 from typing import TextIO
 
+from functions.command_line import carry_out
 from shared.faults import Fault
-from shared.services import Services, services
-from shared.settings import SettingsInvalid
+from shared.services import Services
 from shared.vault.key_upkeep import KeyUpkeep
 from shared.vault.sealing import SERVICE, SealBroken
 
@@ -79,11 +79,7 @@ def _tenant_or_service(text: str) -> str:
 
 def main() -> None:
     """Carry out the command line of this process."""
-    try:
-        rooms = services()
-    except SettingsInvalid as error:
-        sys.exit("\n".join(error.problems))
-    sys.exit(run(sys.argv[1:], rooms, sys.stdout))
+    carry_out(run)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """COMMAND: printers' own mailboxes and fax accounts, for whoever administers them.
 
-``python -m functions.mailbox_command sign-in|status|test|sign-out|allow|fax --tenant TID ...``
+``python -m functions.mailbox_command consent|sign-in|status|test|sign-out|allow|fax --tenant TID ...``
 
 It takes the app's settings from the environment and needs what the app needs. ``docs/operations.md`` says more.
 """
@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TextIO
 
+from functions.command_line import carry_out
 from shared import faults
 from shared.mailboxes import Owner
 from shared.organisations.policy import PolicyInvalid
-from shared.services import Services, services
-from shared.settings import SettingsInvalid
+from shared.services import Services
 from shared.texts import describe
 
 
@@ -29,6 +29,9 @@ def run(arguments: Sequence[str], rooms: Services, out: TextIO, *, sleep: Callab
         wanted = _parser().parse_args(arguments)
     except SystemExit as exit_:
         return int(exit_.code or 0)
+    if wanted.command == "test" and wanted.fax_number and not wanted.yes:
+        sys.stderr.write("the fax provider charges for a fax; with --yes it is sent\n")
+        return 2
     try:
         for line in _lines(wanted, rooms, sleep):
             out.write(f"{line}\n")
@@ -45,6 +48,8 @@ def run(arguments: Sequence[str], rooms: Services, out: TextIO, *, sleep: Callab
 
 def _lines(wanted: argparse.Namespace, rooms: Services, sleep: Callable[[float], None]) -> Iterator[str]:
     match wanted.command:
+        case "consent":
+            yield rooms.mailbox_consent.link(wanted.tenant)
         case "sign-in":
             yield from _sign_in(wanted, rooms, sleep)
         case "status":
@@ -56,7 +61,7 @@ def _lines(wanted: argparse.Namespace, rooms: Services, sleep: Callable[[float],
             if found.fault:
                 yield f"{found.fault.reason}: {describe(found.fault, 'en').remedy}"
         case "test":
-            rooms.outgoings.test(_owner(wanted, rooms), wanted.use, wanted.to)
+            rooms.outgoings.test(_owner(wanted, rooms), wanted.use, wanted.to, fax_number=wanted.fax_number)
             yield "sent"
         case "sign-out":
             done = rooms.mailbox_accounts.remove(_owner(wanted, rooms), wanted.use)
@@ -103,7 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     sign_in = commands.add_parser("sign-in", help="sign an account in, by a code")
     sign_in.add_argument("--service", choices=("exchange_online", "outlook_com"), default="exchange_online")
     test = commands.add_parser("test", help="send a mail, to see whether it works")
-    test.add_argument("--to", default="", help="an allowed address; without it the mailbox writes to itself")
+    where = test.add_mutually_exclusive_group()
+    where.add_argument("--fax-number", default="", help="send it to the fax provider, who charges for it")
+    test.add_argument("--yes", action="store_true", help="yes, send the fax")
+    where.add_argument("--to", default="", help="an allowed address; without it the mailbox writes to itself")
+    consent = commands.add_parser("consent", help="print the address at which an administrator agrees to the app")
     status = commands.add_parser("status", help="how it stands at one printer")
     sign_out = commands.add_parser("sign-out", help="sign the account out, and end its tokens")
     for command in (sign_in, test, sign_out):
@@ -119,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     fax.add_argument("--address", default="", help="such as {number}@fax.example.com; without it fax is off")
     fax.add_argument("--country", default="", help="to which numbers that begin with 0 belong, such as +375")
     fax.add_argument("--cover", default="", help="text for the cover page")
-    for command in (sign_in, test, status, sign_out, allow, fax):
+    for command in (consent, sign_in, test, status, sign_out, allow, fax):
         command.add_argument("--tenant", type=_guid, required=True, help="the tenant (GUID)")
     return parser
 
@@ -130,11 +139,7 @@ def _guid(text: str) -> str:
 
 def main() -> None:
     """Carry out the command line of this process."""
-    try:
-        rooms = services()
-    except SettingsInvalid as error:
-        sys.exit("\n".join(error.problems))
-    sys.exit(run(sys.argv[1:], rooms, sys.stdout))
+    carry_out(run)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, TextIO
 
+from functions.command_line import carry_out
 from shared.faults import Fault
 from shared.organisations import Policy, PolicyInvalid
-from shared.services import Services, services
-from shared.settings import SettingsInvalid
+from shared.services import Services
 
 _TEXTS = {field.name for field in fields(Policy) if field.type == "str"}
 
@@ -78,11 +78,7 @@ def _change(text: str) -> tuple[str, Any]:
 
 def main() -> None:
     """Carry out the command line of this process."""
-    try:
-        rooms = services()
-    except SettingsInvalid as error:
-        sys.exit("\n".join(error.problems))
-    sys.exit(run(sys.argv[1:], rooms, sys.stdout))
+    carry_out(run)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TextIO
 
+from functions.command_line import carry_out
 from shared.faults import Fault
 from shared.privacy import Resident
-from shared.services import Services, services
-from shared.settings import SettingsInvalid
+from shared.services import Services
 
 
 def run(arguments: Sequence[str], rooms: Services, out: TextIO) -> int:
@@ -83,11 +83,7 @@ def _guid(text: str) -> str:
 
 def main() -> None:
     """Carry out the command line of this process."""
-    try:
-        rooms = services()
-    except SettingsInvalid as error:
-        sys.exit("\n".join(error.problems))
-    sys.exit(run(sys.argv[1:], rooms, sys.stdout))
+    carry_out(run)
 
 
 if __name__ == "__main__":

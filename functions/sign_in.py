@@ -1,8 +1,9 @@
 """HTTP: the first-login page, and the answers that Entra sends through the browser.
 
-``/s`` takes the code, ``/s/{link}`` is the first login. ``/auth/callback`` takes Entra's cross-site form, which
-carries no cookie, and ``/auth/finish`` finishes in the browser that began: a first login, a consent, or the sign-in to
-a person's own page (``functions/me.py``) or to the console (``functions/console``).
+``/s`` takes the code, ``/s/{link}`` is the first login; ``functions/panel_browser.py`` has the one in a panel's own
+browser. ``/auth/callback`` takes Entra's cross-site form, which carries no cookie, and ``/auth/finish`` finishes in the
+browser that began: a first login, a consent, or the sign-in to a person's own page (``functions/me.py``) or to the
+console (``functions/console``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from math import ceil
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from functions import mailbox_links
+from functions import mailbox_links, panel_browser
 from functions.answers import (
     FORM_LIMIT,
     browser_of,
@@ -33,11 +34,11 @@ from shared.administrators import PURPOSE as CONSOLE
 from shared.handoffs import Handoff
 from shared.identity import Finished
 from shared.pages import EnterCode, FirstLogin, FirstLoginDone, Trouble, View
+from shared.people import STORY
+from shared.people.panel_browser import PURPOSE as AT_THE_PANEL
 from shared.privacy import PURPOSE
 from shared.services import Services
 from shared.texts import masked
-
-STORY = "sign_in"
 
 
 def build(services: Callable[[], Services]) -> FastAPI:
@@ -72,6 +73,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
         return remember_browser(see_other(services().people.begin(link, browser=browser)), browser)
 
     app.include_router(mailbox_links.router(services))
+    app.include_router(panel_browser.router(services, _view))
 
     @app.post("/auth/callback")
     async def answered(request: Request) -> Response:
@@ -92,6 +94,8 @@ def _finished(services: Services, request: Request, finished: Finished, browser:
     """Hand an answer of Entra's to what it was for."""
     if finished.purpose == STORY:
         answer = see_other(f"/s/{services.people.finish(finished)}")
+    elif finished.purpose == AT_THE_PANEL:
+        answer = panel_browser.at_the_panel(services, finished)
     elif finished.purpose == PURPOSE:
         answer = signed_in(services, request, finished)
     elif finished.purpose == CONSOLE:
@@ -123,4 +127,5 @@ def _view(services: Services, handoff: Handoff, action: str) -> View:
         account=masked(task["email"]),
         person=task["name"],
         minutes_left=max(1, ceil(left / 60)),
+        at_panel=action.endswith("/panel"),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,10 @@ class File:
     """
 
     def __init__(self, path: Path, root: Path = HERE) -> None:
-        from pycep import BicepParser
-
         self.path = path
         self.name = path.relative_to(root).as_posix()
         self.text = path.read_text("utf-8")
-        self.tree: Mapping[str, Any] = BicepParser().parse(text=self.text)
+        self.tree = _parsed(self.text)
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, Any]]:
@@ -121,6 +119,15 @@ class File:
             # `name:` is a property's name; the second half of a conditional has a space before its colon.
             if not colon.strip() or colon.startswith(" "):
                 yield name
+
+
+@cache
+def _parsed(text: str) -> Mapping[str, Any]:
+    """Parse a file; once, since copies with a mistake in one file have the others as they were."""
+    from pycep import BicepParser
+
+    tree: Mapping[str, Any] = BicepParser().parse(text=text)
+    return tree
 
 
 def files(root: Path = HERE) -> list[File]:

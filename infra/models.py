@@ -1,4 +1,4 @@
-"""Holds every resource of our Bicep against the models of Microsoft's own SDKs: ``make infra-check``.
+"""Holds every resource of our Bicep against the models of Microsoft's own SDKs, for ``make infra-check``.
 
 Found are unknown properties (with the name that was perhaps meant), read-only ones, values that an enumeration does not
 have, and numbers or truth values of the wrong kind. The models are of the newest API version and ours may be older, and
@@ -7,21 +7,16 @@ what an expression will be is not known here; ``az bicep build`` and ``what-if``
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import enum
 import re
-import sys
-import tempfile
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from shutil import copytree
 from typing import Any
 
-from infra.bicep import HERE, File, Resource, files, problems
+from infra.bicep import File, Resource
 
 MODELS = {
     "Microsoft.Web/sites": "web.models:Site",
@@ -48,6 +43,11 @@ MODELS = {
     "Microsoft.Network/virtualNetworks": "network.models:VirtualNetwork",
 }
 """Resource type -> module below azure.mgmt, and class."""
+ANSWERS = {
+    "Microsoft.Storage/storageAccounts": "storage.models:StorageAccount",
+    "Microsoft.KeyVault/vaults": "keyvault.models:Vault",
+}
+"""What a resource is when it is there, where that is another class: other files read its properties."""
 WITHOUT_MODEL = {
     "Microsoft.Resources/resourceGroups": "name, location and tags alone",
     "Microsoft.Web/sites/config": "names and values of our own; tests/infra compares them with shared/settings.py",
@@ -141,6 +141,23 @@ def deviations(resource: Resource, symbols: set[str]) -> Iterator[str]:
     yield from _against(config, properties(load(MODELS[resource.type])), resource.place, symbols)
 
 
+def references(file: File) -> Iterator[str]:
+    """Yield the properties of a resource that a file reads and that Microsoft's model of it does not have."""
+    for resource in file.resources:
+        model = ANSWERS.get(resource.type) or MODELS.get(resource.type)
+        if model is None:
+            continue
+        for path in sorted(set(re.findall(rf"(?<![\w.]){resource.symbol}\.(properties\.[\w.\[\]]+)", file.text))):
+            known: Mapping[str, Property] | None = properties(load(model))
+            for step in re.sub(r"\[\d+\]", "", path).split("."):
+                said = None if known is None else known.get(step)
+                if known is not None and said is None:
+                    yield f"{resource.place}: {path} is read, and {step} is unknown"
+                    break
+                if said is not None:
+                    known = said.inside or (properties(said.kind) if _is_model(said.kind) else None)
+
+
 def _against(given: Any, known: Mapping[str, Property], place: str, symbols: set[str]) -> Iterator[str]:
     if not isinstance(given, Mapping) or _is_expression(given):
         return
@@ -196,70 +213,3 @@ def _is_model(kind: Any) -> bool:
 
 def _hybrid(kind: type) -> bool:
     return any(base.__name__ == "Model" for base in kind.__mro__)
-
-
-def check(read: list[File]) -> list[str]:
-    """Return every problem of these files."""
-    found = list(problems(read))
-    for file in read:
-        for resource in file.resources:
-            found += deviations(resource, file.symbols)
-    return found
-
-
-PLANTED = (
-    ("modules/storage-account.bicep", "allowSharedKeyAccess:", "allowSharedKeyAcces:", "allowSharedKeyAccess?"),
-    ("modules/storage-account.bicep", "'TLS1_2'", "'TLS12'", "none of"),
-    ("modules/storage-account.bicep", "allowBlobPublicAccess: false", "allowBlobPublicAccess: 'no'", "no bool"),
-    ("modules/storage-account.bicep", "parent: queueService\n", "parent: queuService\n", "queuService is not declared"),
-    ("modules/vault.bicep", "enablePurgeProtection: true", "purgeProtection: true", "unknown"),
-    ("modules/vault.bicep", "keySize: 3072", "keySize: 'large'", "no int"),
-    ("modules/vault.bicep", "vaultUri}keys/", "vaultUrl}keys/", ""),
-    ("modules/site.bicep", "perInstanceConcurrency", "perInstanceConcurency", "perInstanceConcurrency?"),
-    ("modules/site.bicep", "'UserAssignedIdentity'", "'UserAssigned'", "none of"),
-    ("modules/site.bicep", "instanceMemoryMB: instance", "instanceMemoryMb: instance", "instanceMemoryMB?"),
-    ("modules/site.bicep", "httpsOnly: true", "httpsOnly: true\n    state: 'Running'", "read-only"),
-    ("modules/alerts.bicep", "severity: rule.severity", "severty: rule.severity", "severity?"),
-    ("modules/role-assignments.bicep", "principalType: 'ServicePrincipal'", "principalType: 'Service'", ""),
-    ("modules/service.bicep", "    threads: threads\n", "", "without threads"),
-    ("modules/service.bicep", "identity.outputs.principalId", "identity.outputs.principal", "no output principal"),
-    ("main.bicep", "dataRedundancy: dataRedundancy", "redundancy: dataRedundancy", "no parameter redundancy"),
-)
-"""Mistakes: file, what is there, what stands there instead, and a word of the complaint. Those with no word are known
-to pass: properties of outputs, and enumerations that an older SDK keeps as text."""
-
-
-def planted() -> list[str]:
-    """Plant each mistake in a copy; returns those that are not found as expected."""
-    missed = []
-    for name, right, wrong, word in PLANTED:
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder) / "infra"
-            copytree(HERE, root, ignore=lambda _folder, names: [n for n in names if n.endswith(".py")])
-            text = (root / name).read_text("utf-8")
-            if right not in text:
-                missed.append(f"{name} has no {right!r} to replace")
-                continue
-            (root / name).write_text(text.replace(right, wrong, 1), encoding="utf-8")
-            found = check(files(root))
-        if word and not any(word in problem for problem in found):
-            missed.append(f"{name}: {wrong!r} was not found")
-    return missed
-
-
-def main() -> int:
-    """Check our files, and that planted mistakes are found."""
-    parser = argparse.ArgumentParser(prog="python -m infra.models", description=__doc__.split("\n", 1)[0])
-    parser.parse_args()
-    read = files()
-    found = [*check(read), *planted()]
-    for problem in found:
-        print(problem, file=sys.stderr)
-    count = sum(len(file.resources) for file in read)
-    seen = sum(word != "" for *_, word in PLANTED)
-    print(f"{len(read)} Bicep files with {count} resources: {len(found)} problems; {seen} planted mistakes tried.")
-    return int(bool(found))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

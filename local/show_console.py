@@ -23,6 +23,7 @@ from shared.pages import (
     PLACES,
     POLICY,
     STATES,
+    AttemptRow,
     AuditRow,
     Bar,
     Concern,
@@ -49,7 +50,7 @@ from shared.pages import (
     RangeChoice,
     Step,
     View,
-    state_words,
+    state_words_here,
 )
 
 SINCE = datetime(2026, 9, 14, 7, 5, tzinfo=UTC)
@@ -72,20 +73,21 @@ def console_pages(ranges: tuple[RangeChoice, ...]) -> Iterator[tuple[str, View]]
     yield "console-start-too-late", ConsoleStart("/console/sign-in", too_late=True)
     yield "console-again", ConsoleAgain(_frame(""), "/console/again", f"/console/people/{OID}")
     yield from _overviews()
-    yield (
-        "console-consent",
-        ConsoleConsent(
-            frame=_frame("/console/consent"),
-            action="/console/consent",
-            ranges=ranges,
-            chosen="send",
-            consented=True,
-            withdrawn=False,
-            account="alex.admin@contoso.example",
-            confirmed=False,
-            tenant=TENANT,
-        ),
+    consent = ConsoleConsent(
+        frame=_frame("/console/consent"),
+        action="/console/consent",
+        ranges=ranges,
+        chosen="send",
+        consented=True,
+        withdrawn=False,
+        account="alex.admin@contoso.example",
+        confirmed=False,
+        tenant=TENANT,
     )
+    yield "console-consent", consent
+    yield "console-consent-none", replace(consent, consented=False, account="")
+    reader = replace(consent, frame=_frame("/console/consent", reader=True))
+    yield "console-consent-withdrawn", replace(reader, consented=False, withdrawn=True)
     yield from _printers()
     yield from _people()
     yield from _jobs()
@@ -106,7 +108,12 @@ def console_pages(ranges: tuple[RangeChoice, ...]) -> Iterator[tuple[str, View]]
 def _overviews() -> Iterator[tuple[str, View]]:
     done = ("Agree for your organisation", "Check the permission")
     steps = [
-        Step("Agree for your organisation", "", "/console/consent", done=True),
+        Step(
+            "Agree for your organisation",
+            "You choose what the service may do, and Microsoft asks you.",
+            "/console/consent",
+            done=True,
+        ),
         Step(
             "Check the permission",
             "It decides how large a scan may be. You can change it at any time.",
@@ -129,7 +136,13 @@ def _overviews() -> Iterator[tuple[str, View]]:
     assert all(step.done == (step.title in done) for step in steps)
     counts = (12, 31, 28, 0, 2, 25, 40, 38, 36, 29, 3, 1, 33, 17)
     bars = [
-        Bar((SINCE + timedelta(days=day)).date(), scans, scans // 12, 4 + day % 5 * 3 if scans else None)
+        Bar(
+            (SINCE + timedelta(days=day)).date(),
+            scans,
+            scans // 12,
+            4 + day % 5 * 3 if scans else None,
+            (scans // 9, day % 2 * scans // 12, scans // 14, scans // 12),
+        )
         for day, scans in enumerate(counts)
     ]
     concerns = [
@@ -137,9 +150,12 @@ def _overviews() -> Iterator[tuple[str, View]]:
         Concern(MailboxFull, "", 3, "/console/jobs?reason=mailbox_full"),
         Concern(SignInRequired, "", 2, "/console/jobs?reason=sign_in_required"),
     ]
-    overview = ConsoleOverview(_frame("/console"), steps, concerns, bars, sum(counts), 200)
+    codes = ("360", "361", "370", CHOICES["none"])
+    overview = ConsoleOverview(_frame("/console"), steps, concerns, bars, sum(counts), 200, codes)
     yield "console-overview", overview
-    none = [Step(step.title, step.hint or step.title, step.path, done=False) for step in steps]
+    all_done = [replace(step, done=True) for step in steps]
+    yield "console-overview-well", replace(overview, steps=all_done, concerns=[])
+    none = [replace(step, done=False) for step in steps]
     yield "console-overview-new", replace(overview, steps=none, concerns=[], bars=[], counted=0, read=0)
 
 
@@ -221,7 +237,7 @@ def _jobs() -> Iterator[tuple[str, View]]:
         frame=frame,
         action="/console/jobs",
         jobs=rows,
-        states=[Option(state, state_words(state) if state else CHOICES[""], False) for state in ("", *STATES)],
+        states=[Option(state, state_words_here(state) if state else CHOICES[""], False) for state in ("", *STATES)],
         codes=[Option(code, CHOICES.get(code, code), code == "360") for code in ("", "360", "361", "370", "none")],
         printer=DEVICE,
         person="",
@@ -235,6 +251,10 @@ def _jobs() -> Iterator[tuple[str, View]]:
         id=SCAN,
         updated=SINCE,
         attempts=2,
+        past=[
+            AttemptRow(2, SINCE, "uncertain", OutcomeUnknown, None),
+            AttemptRow(1, SINCE - timedelta(minutes=2), "waiting", Throttled, SINCE - timedelta(minutes=1)),
+        ],
         next_attempt=None,
         held_until=None,
         retry=f"{path}/retry",
@@ -245,13 +265,34 @@ def _jobs() -> Iterator[tuple[str, View]]:
         printer=f"/console/printers/{DEVICE}",
     )
     yield "console-job", job
-    waiting = replace(job, frame=replace(frame, done="The scan is on its way."), job=rows[1], risky=False)
-    yield "console-job-waiting", replace(waiting, next_attempt=SINCE + timedelta(minutes=4), cancel=f"{path}/cancel")
+    quarter = timedelta(minutes=15)
+    tried = [
+        AttemptRow(number, SINCE + quarter * number, "waiting", Throttled, SINCE + quarter * (number + 1))
+        for number in range(31, 11, -1)
+    ]
+    tried[1] = replace(tried[1], outcome="broken_off", problem=None, next_attempt=None)
+    waiting = replace(
+        job,
+        frame=replace(frame, done="The scan is on its way."),
+        job=rows[1],
+        risky=False,
+        attempts=31,
+        past=tried,
+        next_attempt=SINCE + timedelta(minutes=480),
+        cancel=f"{path}/cancel",
+    )
+    yield "console-job-waiting", waiting
+    sent = replace(job, frame=frame, job=rows[4], attempts=1, past=[AttemptRow(1, SINCE, "sent", None, None)])
+    yield "console-job-sent", replace(sent, retry="", risky=False)
+    held = replace(rows[1], state="held", problem=SignInRequired)
+    kept = replace(job, frame=_frame("/console/jobs", reader=True), job=held, attempts=0, past=[], person="", retry="")
+    yield "console-job-held", replace(kept, risky=False, held_until=SINCE + timedelta(hours=24))
 
 
 def _policy() -> Iterator[tuple[str, View]]:
     values = {"hold_hours": "24", "largest_document": "25000000", "subject": "{title}", "text": "", "sign_in_days": ""}
-    chosen = {"unknown_outcome": ("leave", "send_again"), "failure_notices": ("yes", "no")}
+    flags = dict.fromkeys(("failure_notices", "panel_browser"), ("yes", "no"))
+    chosen = {"unknown_outcome": ("leave", "send_again"), **flags}
     fields = []
     for name, (label, meaning) in POLICY.items():
         options = [Option(value, CHOICES[value], not place) for place, value in enumerate(chosen.get(name, ()))]
@@ -275,4 +316,5 @@ def _policy() -> Iterator[tuple[str, View]]:
         )
     policy = ConsolePolicy(_frame("/console/policy"), "/console/policy", fields)
     yield "console-policy", policy
-    yield "console-policy-reader", replace(policy, frame=_frame("/console/policy", reader=True))
+    taken = [replace(field, wrong=False) for field in fields]
+    yield "console-policy-reader", replace(policy, frame=_frame("/console/policy", reader=True), fields=taken)

@@ -41,6 +41,7 @@ from shared.pages import (
     MyPrinter,
     MyScan,
     Pages,
+    SignedOut,
     Trouble,
     View,
     asset,
@@ -62,7 +63,11 @@ def samples() -> Iterator[tuple[str, View]]:
     yield "enter-code", EnterCode("/s")
     yield "enter-code-refused", EnterCode("/s", LinkUnknown)
     yield "first-login", FirstLogin("/s/x", printer, "2nd floor, kitchen", "Contoso", account, "Вольга Кавальчук", 4)
+    yield "first-login-at-panel", FirstLogin("/s/x/panel", printer, "", "Contoso", account, "", 3, at_panel=True)
     yield "first-login-done", FirstLoginDone(account, printer)
+    yield "first-login-confirmed", FirstLoginDone(account, printer, confirmed=True)
+    yield "first-login-signed-out", SignedOut(waits=True)
+    yield "first-login-signed-out-only", SignedOut(waits=False)
     yield (
         "mailbox-sign-in",
         MailboxSignIn("/s/mailbox/x", printer, "Contoso", use="email", service="exchange_online", minutes_left=15),

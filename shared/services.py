@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.mailboxes import Accounts, MailboxConsent, Outgoings, SignIns, Statuses
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
-    from shared.people import People
+    from shared.people import PanelBrowser, People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
     from shared.scans import (
         Acceptance,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Holds,
         Jobs,
         Ledger,
+        Restored,
         Retention,
         Slots,
         Sweep,
@@ -492,6 +493,13 @@ class Services:
         )
 
     @cached_property
+    def panel_browser(self) -> PanelBrowser:
+        """First logins in panels' own browsers."""
+        from shared.people import PanelBrowser
+
+        return PanelBrowser(self.people, self.handoffs, self.organisations, self.entra, self.settings.public_url)
+
+    @cached_property
     def traces(self) -> Traces:
         """Where a person's things lie."""
         from shared.privacy import Traces
@@ -557,6 +565,13 @@ class Services:
             self.failure_notices,
             self.clock,
         )
+
+    @cached_property
+    def restored(self) -> Restored:
+        """The jobs of a backup."""
+        from shared.scans import Restored
+
+        return Restored(self.jobs)
 
     @cached_property
     def hold_index(self) -> HoldIndex:

@@ -225,7 +225,9 @@ def microsoft(
     certificate = x509.load_pem_x509_certificate(Path(machine_environment["CLIENT_CERTIFICATE_FILE"]).read_bytes())
     application = Application(
         client_id=machine_environment["CLIENT_ID"],
-        redirect_uris=(f"{public_url}/auth/callback", f"{public_url}/consent/callback"),
+        redirect_uris=tuple(
+            f"{public_url}{path}" for path in ("/auth/callback", "/consent/callback", "/auth/signed-out")
+        ),
         certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
     )
     mailboxes = Application(

@@ -13,7 +13,7 @@ from shared.scans.holds import LONGEST_LIFE
 from shared.scans.retention import KEPT
 
 HOUSE = Path(__file__).resolve().parent.parent
-PAGES = sorted([*HOUSE.glob("*.md"), *HOUSE.glob("docs/*.md"), *HOUSE.glob("infra/*.md")])
+PAGES = sorted([*HOUSE.glob("*.md"), *HOUSE.glob("docs/**/*.md"), *HOUSE.glob("infra/*.md")])
 LARGEST_PICTURE = 60_000
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 

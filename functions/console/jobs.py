@@ -16,8 +16,8 @@ from shared import faults
 from shared.administrators import Administrator, Role
 from shared.devices import Device
 from shared.faults import BY_REASON
-from shared.pages import CHOICES, STATES, ConsoleJob, ConsoleJobs, JobRow, Option, state_words
-from shared.scans import PLACE, Desk, Job
+from shared.pages import CHOICES, STATES, AttemptRow, ConsoleJob, ConsoleJobs, JobRow, Option, state_words_here
+from shared.scans import PLACE, Desk, Job, attempts_of
 from shared.scans.desk import AGAIN
 from shared.scans.jobs import HELD, PARKED
 from shared.scans.ledger import LOOKED_AT
@@ -95,7 +95,8 @@ def show(
         action=PATH,
         jobs=[_row(job, hints) for job in found],
         states=[
-            Option(state, state_words(state) if state else CHOICES[""], state == asked.state) for state in ("", *STATES)
+            Option(state, state_words_here(state) if state else CHOICES[""], state == asked.state)
+            for state in ("", *STATES)
         ],
         codes=[Option(code, CHOICES.get(code, code), code == asked.code) for code in CODES],
         printer=printer,
@@ -118,6 +119,10 @@ def look(request: Request, rooms: Rooms, administrator: Looking, device_id: str,
         id=job.manifest.id,
         updated=job.updated,
         attempts=job.attempts,
+        past=[
+            AttemptRow(one.number, one.at, one.outcome, BY_REASON.get(one.reason or ""), one.next_attempt)
+            for one in reversed(attempts_of(job.past))
+        ],
         next_attempt=job.next_attempt,
         held_until=job.until,
         retry=f"{row.path}/retry" if may and job.state in AGAIN else "",

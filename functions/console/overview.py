@@ -14,8 +14,8 @@ from functions.console_session import cookie_of
 from shared.devices import Device
 from shared.faults import BY_REASON, N_
 from shared.organisations import Organisation
-from shared.pages import Bar, Concern, ConsoleOverview, Step
-from shared.scans import Figures
+from shared.pages import CHOICES, Bar, Concern, ConsoleOverview, Step
+from shared.scans import CODES, Figures
 from shared.services import Services
 
 DEVICES_LOOKED_AT = 100
@@ -33,11 +33,12 @@ def show(request: Request, rooms: Rooms, administrator: Looking) -> Response:
         steps=_steps(rooms, organisation, devices),
         concerns=list(_concerns(organisation, devices, figures)),
         bars=[
-            Bar(day.day, day.scans, day.failed, None if day.seconds is None else round(day.seconds))
+            Bar(day.day, day.scans, day.failed, None if day.seconds is None else round(day.seconds), day.codes)
             for day in figures.days
         ],
         counted=figures.counted,
         read=figures.read,
+        codes=[CHOICES["none"] if code is None else str(code) for code in CODES],
     )
     return page(rooms.pages, request, view)
 

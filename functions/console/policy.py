@@ -28,7 +28,8 @@ LONGEST_SIGN_IN = 730
 """Days."""
 SIGN_IN, DOMAINS = "sign_in_days", "allowed_domains"
 _NUMBERS = {"hold_hours": (0, LONGEST_HOLD), "largest_document": (1, LARGEST_DOCUMENT)}
-_CHOICES = {"unknown_outcome": ("leave", "send_again"), "failure_notices": ("yes", "no")}
+_FLAGS = ("failure_notices", "panel_browser")
+_CHOICES = {"unknown_outcome": ("leave", "send_again"), **dict.fromkeys(_FLAGS, ("yes", "no"))}
 _TEXTS = {
     "subject": (SUBJECT_LONGEST, False),
     "text": (TEXT_LONGEST, True),
@@ -75,7 +76,7 @@ def _told(policy: Policy, days: int | None) -> dict[str, str]:
     return {
         **told,
         "allowed_domains": "\n".join(policy.allowed_domains),
-        "failure_notices": "yes" if policy.failure_notices else "no",
+        **{name: "yes" if getattr(policy, name) else "no" for name in _FLAGS},
         SIGN_IN: "" if days is None else str(days),
     }
 
@@ -94,8 +95,8 @@ def _read(before: Policy, told: Mapping[str, str]) -> tuple[Policy, int | None, 
         return before, None, frozenset(wrong)
     texts = {name: told[name] for name in ("unknown_outcome", *_TEXTS) if name != DOMAINS}
     domains = tuple(told[DOMAINS].lower().split())
-    notices = told["failure_notices"] == "yes"
-    policy = replace(before, **numbers, **texts, allowed_domains=domains, failure_notices=notices)  # type: ignore[arg-type]
+    flags = {name: told[name] == "yes" for name in _FLAGS}
+    policy = replace(before, **numbers, **texts, **flags, allowed_domains=domains)  # type: ignore[arg-type]
     try:
         policy.require_valid()
     except PolicyInvalid as invalid:

@@ -211,11 +211,15 @@ class ConsentStatus(BaseModel):
 
 
 class Policy(BaseModel):
-    """What the device may do now. ``largest_document`` is in bytes; 0 without consent."""
+    """What the device may do now. ``largest_document`` is in bytes; 0 without consent.
+
+    ``panel_browser``: whether people may sign in in the panel's own browser (``panel_uri`` of a sign-in).
+    """
 
     kinds: list[str]
     types: list[str]
     largest_document: int
+    panel_browser: bool
 
 
 class ServerSettings(BaseModel):
@@ -324,12 +328,17 @@ class UserStatus(BaseModel):
 
 
 class HandoffStarted(BaseModel):
-    """What the panel shows; times in seconds."""
+    """What the panel shows; times in seconds.
+
+    ``panel_uri`` is there for a sign-in only, and only where the organisation allows it: what the panel may open in a
+    private window of its own browser instead of showing the code.
+    """
 
     id: str
     status: Literal["pending"] = "pending"
     verification_uri: str
     verification_uri_complete: str
+    panel_uri: str | None = None
     user_code: str
     qr_svg: str
     expires_in: int

@@ -142,6 +142,7 @@ def own_record(rooms: Rooms, device: Caller) -> bodies.DeviceRecord:
             kinds=["to_my_email", *(found.use for found in servers if found.ready)],
             types=TYPES,
             largest_document=rooms.acceptance.largest(device),
+            panel_browser=organisation.policy.panel_browser,
         ),
         email_server=_server(servers[0]),
         fax_server=_server(servers[1]),

@@ -26,7 +26,7 @@ _SEALED = faults.KeyServiceUnavailable
 router = APIRouter()
 
 
-@router.post("/consents", status_code=201, **CONSENTS, openapi_extra=may(_SEALED))
+@router.post("/consents", status_code=201, **CONSENTS, response_model_exclude_none=True, openapi_extra=may(_SEALED))
 def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewConsent) -> bodies.HandoffStarted:
     """Begin an admin consent: the administrator follows the link, and the panel shows how it ends."""
     rooms.limits.count(Use.SIGN_INS, device)
@@ -78,14 +78,19 @@ def user(request: Request, rooms: Rooms, device: Caller, user_id: bodies.UserId)
     "/sign-ins",
     status_code=201,
     **PEOPLE,
+    response_model_exclude_none=True,
     openapi_extra=may(faults.ConsentRequired, faults.ConsentWithdrawn, _SEALED),
 )
 def start_sign_in(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewSignIn) -> bodies.HandoffStarted:
-    """Begin a first login: the person follows the link or types the code, on his own phone."""
+    """Begin a first login: the person follows the link or types the code, on his own phone.
+
+    Where the organisation allows it, the panel's own browser will do, too: open ``panel_uri`` in a private window.
+    """
     rooms.limits.count(Use.SIGN_INS, device, wanted.user.id)
     locale = wanted.locale or device.locale
     started = rooms.people.start(device, wanted.user.id, wanted.user.email, wanted.user.name, locale)
-    return _started(rooms, request, started, "s", locale)
+    panel = rooms.panel_browser.address(device.tid, started.link)
+    return _started(rooms, request, started, "s", locale, panel)
 
 
 @router.get("/sign-ins/{id}", **PEOPLE, response_model_exclude_none=True, openapi_extra=may(faults.SlowDown, _SEALED))
@@ -131,13 +136,16 @@ def qr_of(address: str) -> str:
     )
 
 
-def _started(rooms: Services, request: Request, started: Started, page_: str, locale: str) -> bodies.HandoffStarted:
+def _started(
+    rooms: Services, request: Request, started: Started, page_: str, locale: str, panel: str | None = None
+) -> bodies.HandoffStarted:
     address = f"{rooms.settings.public_url}/s"
     link = f"{rooms.settings.public_url}/{page_}/{started.link}"
     return bodies.HandoffStarted(
         id=started.id,
         verification_uri=address,
         verification_uri_complete=link,
+        panel_uri=panel,
         user_code=started.user_code,
         qr_svg=qr_of(link),
         expires_in=started.expires_in,

@@ -17,7 +17,7 @@ MARK = "x-refusals"
 """Where a route keeps its own reasons, until the document is made."""
 EXAMPLE_RETRY = 30
 EXAMPLE_REFERENCE = "3f9a01c2d4e5"
-_EXAMPLE_PARAMS = {"limit": 65_536, "range": "send-large", "largest": 25_000_000}
+_EXAMPLE_PARAMS: dict[str, str | int] = {"limit": 65_536, "range": "send-large", "largest": 25_000_000}
 
 _ALWAYS = (faults.BodyTooLarge, faults.ServiceMisconfigured, faults.Unexpected)
 _STORED = (faults.StorageUnavailable,)
@@ -118,7 +118,7 @@ def responses(leaves: Iterable[type[Fault]]) -> dict[str, Any]:
 
 def example(leaf: type[Fault]) -> dict[str, Any]:
     """Return a fault as a device gets it, in English, as an Example Object (OpenAPI 3.1.0 section 4.8.19)."""
-    said = describe(leaf(**_EXAMPLE_PARAMS), "en")
+    said = describe(leaf, "en", **_EXAMPLE_PARAMS)
     told: dict[str, Any] = {
         "type": f"/api/docs#{leaf.reason}",
         "title": said.title,

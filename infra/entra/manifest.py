@@ -26,7 +26,8 @@ PERMISSIONS = {
 MAIN_PERMISSIONS = frozenset(PERMISSIONS)
 """Every range's: admin consent asks for a range's own, but can grant only what is registered."""
 MAILBOX_PERMISSIONS = frozenset({"openid", "profile", "offline_access", "User.Read", "Mail.Send", "SMTP.Send"})
-CALLBACKS = ("/auth/callback", "/consent/callback")
+CALLBACKS = ("/auth/callback", "/consent/callback", "/auth/signed-out")
+"""Where Microsoft may lead back: with the answer to a sign-in, to a consent, and after a sign-out at a panel."""
 MAILBOX_CALLBACK = "/auth/mailbox"
 """Of the sign-in to Outlook.com by a link: authorization code and PKCE, as a public client."""
 EXCHANGE = "api://AzureADTokenExchange"
@@ -65,7 +66,8 @@ def main(wanted: Wanted) -> dict[str, Any]:
         # Roles come into ID tokens as `wids` by this alone: who consents must show that he is an administrator.
         "groupMembershipClaims": "DirectoryRole",
         # The console asks for a fresh sign-in before what cannot be undone, and believes it by `auth_time` alone.
-        "optionalClaims": {"idToken": [{"name": "auth_time", "essential": False}]},
+        # `login_hint` spares a person at a panel the question which account to sign out.
+        "optionalClaims": {"idToken": [{"name": name, "essential": False} for name in ("auth_time", "login_hint")]},
         "appRoles": _app_roles(),
         "web": {
             "redirectUris": [wanted.public_url + path for path in CALLBACKS] if wanted.public_url else [],

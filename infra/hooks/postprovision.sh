@@ -18,6 +18,12 @@ if ! az keyvault secret show --vault-name "$KEY_VAULT" --name service-key --quer
   done
 fi
 
+# The setting SERVICE_KEY refers to that secret, which was not there when the template set it; what a reference came to is
+# kept for 24 hours (Microsoft, "Use Key Vault references as app settings").
+app=$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" --query id --output tsv)
+az rest --method POST --output none \
+  --url "https://management.azure.com$app/config/configreferences/appsettings/refresh?api-version=2022-03-01"
+
 multi_tenant=
 if [ "${MULTI_TENANT:-false}" = true ]; then multi_tenant=--multi-tenant; fi
 # shellcheck disable=SC2086  # a flag or nothing

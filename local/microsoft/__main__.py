@@ -42,7 +42,9 @@ def main() -> int:
         return 1
     application = Application(
         client_id=given.client_id,
-        redirect_uris=(f"{given.public_url}/auth/callback", f"{given.public_url}/consent/callback"),
+        redirect_uris=tuple(
+            f"{given.public_url}{path}" for path in ("/auth/callback", "/consent/callback", "/auth/signed-out")
+        ),
         certificates=(certificate.public_bytes(Encoding.PEM).decode(),),
     )
     mailboxes = Application(

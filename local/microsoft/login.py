@@ -4,6 +4,7 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow and
 """
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -146,6 +147,9 @@ class Login:
         wanted = request.query_params.get("post_logout_redirect_uri", "")
         with self._cloud.lock:
             registered = self._cloud.is_redirect_uri(wanted)
-        response = RedirectResponse(wanted, 302) if registered else page("signed_out.html")
+        # Not in the documentation; MSAL.js counts on it.
+        state = request.query_params.get("state")
+        back = f"{wanted}?{urlencode({'state': state})}" if state else wanted
+        response = RedirectResponse(back, 302) if registered else page("signed_out.html")
         response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="none")
         return response

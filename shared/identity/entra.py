@@ -125,6 +125,22 @@ class Entra:
         )
         return f"{self.authority_url}/{tenant}/v2.0/adminconsent?{query}"
 
+    def sign_out_url(self, tid: str, back: str, *, hint: str, state: str) -> str:
+        """Return the address at which a browser's session with Microsoft ends.
+
+        Source: Microsoft, "OpenID Connect on the Microsoft identity platform", "Send a sign-out request". With the
+        ``login_hint`` of the ID token nobody is asked which account it is about. Microsoft does not document ``state``
+        there, and MSAL.js sends it: whoever comes back without one must be understood, too.
+
+        Args:
+            tid: the tenant.
+            back: where to go afterwards, as registered.
+            hint: the ``login_hint`` claim; empty where none is known.
+            state: what to bring back.
+        """
+        query = {"post_logout_redirect_uri": back, "state": state, **({"logout_hint": hint} if hint else {})}
+        return f"{self.authority_url}/{tid}/oauth2/v2.0/logout?{urlencode(query)}"
+
     @staticmethod
     def fault_of(answer: Mapping[str, str]) -> faults.Fault:
         """Classify an error answer that came through the browser."""

@@ -26,6 +26,7 @@ KEYS_ASKED_AGAIN = 30.0
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """Of all personal accounts (Microsoft, "ID token claims reference", tid)."""
 LEEWAY = 300
+_LONGEST_HINT = 500
 """Seconds of difference allowed between our clock and Microsoft's."""
 
 
@@ -49,6 +50,8 @@ class Account:
     """Values of the app roles that the account was given at this app (Microsoft, "Add app roles")."""
     authenticated: datetime | None = None
     """When somebody last proved to be the account (``auth_time``); None where the registration does not ask for it."""
+    login_hint: str = ""
+    """What names the account to Microsoft's own pages, and nobody else can read; empty where nobody asked for it."""
 
 
 @dataclass
@@ -177,6 +180,7 @@ def prove(
         if not isinstance(claims["aud"], str) or canonical(claims["tid"]) != tid:
             raise faults.ResponseNotExpected("audience or tenant")
         oid = canonical(claims["oid"])
+        issued = datetime.fromtimestamp(int(claims["iat"]), UTC)
         proven = claims.get("auth_time")
         authenticated = datetime.fromtimestamp(int(proven), UTC) if proven is not None else None
     except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError, OSError) as error:
@@ -190,8 +194,9 @@ def prove(
         wids=frozenset(role.lower() for role in _texts(claims.get("wids"))),
         roles=frozenset(_texts(claims.get("roles"))),
         guest=_is_guest(claims, tid, username),
-        issued=datetime.fromtimestamp(int(claims["iat"]), UTC),
+        issued=issued,
         authenticated=authenticated,
+        login_hint=hint if isinstance(hint := claims.get("login_hint"), str) and len(hint) <= _LONGEST_HINT else "",
     )
 
 

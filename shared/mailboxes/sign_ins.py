@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults, texts
-from shared.mail import TokenRejected
-from shared.mail.headers import is_address
 from shared.mailboxes.accounts import EXCHANGE_ONLINE, OUTLOOK_COM, Account, Accounts, Owner
+from shared.mailboxes.eligible import mailbox_of
 from shared.organisations.ranges import RANGES, Range
 from shared.storage import Gone, Row, Table, Value, key
 from shared.vault import SealBroken
@@ -284,7 +283,7 @@ class SignIns:
         """
         row = self._row(sign_in)
         owner, use, service = _owner(row), str(row["use"]), str(row["service"])
-        sender, identity = self._check(owner.tid, service, redeemed, granted)
+        sender, identity = mailbox_of(redeemed, owner.tid, service, granted, self._graph)
         hint = texts.masked(sender)
         self._accounts.announce(owner, use, sign_in)
         self._grants.store(owner.tid, sign_in, redeemed.cache, locale=row["locale"])
@@ -318,34 +317,6 @@ class SignIns:
             if not isinstance(fault, faults.Passing | faults.OperatorMust | faults.WrongState):
                 self._end(sign_in, _END.get(type(fault), "denied"), fault.reason)
         return self._row(sign_in)
-
-    def _check(self, tid: str, service: str, redeemed: Redeemed, granted: Range) -> tuple[str, str]:
-        """Return address and id of an account that may be this printer's mailbox."""
-        from shared.identity.id_token import PERSONAL_TENANT
-
-        account = redeemed.account
-        personal = account.tid == PERSONAL_TENANT
-        if service == OUTLOOK_COM and not personal:
-            raise faults.WorkAccountNotAllowed
-        if service == EXCHANGE_ONLINE:
-            if personal:
-                raise faults.PersonalAccountNotAllowed
-            if account.tid != tid:
-                raise faults.OtherOrganisation("mailbox")
-            if account.guest:
-                raise faults.GuestNotAllowed
-        if not redeemed.covers(granted.scopes):
-            raise faults.PermissionMissing
-        try:
-            mailbox = self._graph.me(redeemed.access_token)
-        except TokenRejected:
-            raise faults.MicrosoftUnavailable("a fresh token was rejected", retry_after=30) from None
-        # Graph names a personal account by the end of its object id.
-        if mailbox.oid not in {account.oid, account.oid.replace("-", "")[-16:] if personal else account.oid}:
-            raise faults.ResponseNotExpected("token of another account")
-        if mailbox.address is None or not is_address(mailbox.address):
-            raise faults.NoMailbox("no mail address")
-        return mailbox.address, mailbox.oid
 
     def _shown(self, sign_in: str, row: Row) -> SignIn:
         owner, status, reason = _owner(row), str(row["status"]), row.get("reason")

@@ -49,6 +49,8 @@ class Policy:
     Its default of 35 MB for a mail leaves some 25 MB for the document in it."""
     failure_notices: bool = True
     """Whether a person gets a mail when a scan of his failed for good."""
+    panel_browser: bool = False
+    """Whether people may sign in for the first time in a panel's own browser, which the next person uses, too."""
     subject: str = ""
     """Template of the subject, with {title}, {printer}, {location}, {date}; empty: the title or the printer's name."""
     text: str = ""
@@ -110,6 +112,8 @@ def _problems(policy: Policy) -> Iterator[str]:
         yield f"largest_document must be a whole number of bytes from 1 to {LARGEST_DOCUMENT}"
     if not isinstance(policy.failure_notices, bool):
         yield "failure_notices must be true or false"
+    if not isinstance(policy.panel_browser, bool):
+        yield "panel_browser must be true or false"
     yield from _template_problems("subject", policy.subject, SUBJECT_LONGEST, lines=False)
     yield from _template_problems("text", policy.text, TEXT_LONGEST, lines=True)
     yield from _own_mail_problems(policy)

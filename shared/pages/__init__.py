@@ -1,8 +1,8 @@
 """Pages: everything a person sees in a browser.
 
-Owns the view models (``views``, ``console_views`` and ``mailbox_views``: one frozen dataclass for each page), the
-templates, the static files, the security headers and the readable form of the API description. A page works without
-any script, on a phone, on the browser of a printer's panel and on a desk.
+Owns the view models (the modules ``*views`` and ``console_lists``: one frozen dataclass for each page), the templates,
+the static files, the security headers and the readable form of the API description. A page works without any script,
+on a phone, on the browser of a printer's panel and on a desk.
 
 Does not own: routes, cookies, forms' targets (a door gives them), or any decision. The texts of faults stand in
 ``shared/faults.py``; the translations in ``shared/texts``.
@@ -17,6 +17,24 @@ May import: the standard library, jinja2 (on the first page, not before), ``shar
 """
 
 from shared.pages.assets import Asset, asset
+from shared.pages.consent_views import (
+    ConsentDone,
+    ConsentStart,
+    RangeChoice,
+)
+from shared.pages.console_lists import (
+    AttemptRow,
+    ConsoleJob,
+    ConsoleJobs,
+    ConsolePeople,
+    ConsolePerson,
+    ConsolePrinter,
+    ConsolePrinters,
+    ConsoleTicket,
+    JobRow,
+    PersonRow,
+    PrinterRow,
+)
 from shared.pages.console_views import (
     AuditRow,
     Bar,
@@ -24,42 +42,19 @@ from shared.pages.console_views import (
     ConsoleAgain,
     ConsoleAudit,
     ConsoleConsent,
-    ConsoleJob,
-    ConsoleJobs,
     ConsoleOverview,
-    ConsolePeople,
-    ConsolePerson,
     ConsolePolicy,
-    ConsolePrinter,
-    ConsolePrinters,
     ConsoleStart,
-    ConsoleTicket,
     Frame,
-    JobRow,
     NavLink,
     Option,
-    PersonRow,
     PolicyField,
-    PrinterRow,
     Step,
 )
 from shared.pages.console_words import ACTS, CHOICES, PLACES, POLICY
 from shared.pages.headers import security_headers
 from shared.pages.mailbox_views import ConsoleMail, ConsoleMailboxSignIn, ConsolePrinterMail, MailRow, ServerView
-from shared.pages.ranges import range_choice
-from shared.pages.render import Pages, Rendered
-from shared.pages.scan_states import STATES, state_words
-from shared.pages.server_states import server_words
-from shared.pages.views import (
-    ApiDocs,
-    ConsentDone,
-    ConsentStart,
-    EnterCode,
-    FirstLogin,
-    FirstLoginDone,
-    Front,
-    MailboxSignedIn,
-    MailboxSignIn,
+from shared.pages.me_views import (
     Me,
     MeEnd,
     MeEnded,
@@ -67,7 +62,20 @@ from shared.pages.views import (
     MyPlace,
     MyPrinter,
     MyScan,
-    RangeChoice,
+)
+from shared.pages.ranges import range_choice
+from shared.pages.render import Pages, Rendered
+from shared.pages.scan_states import STATES, state_words, state_words_here
+from shared.pages.server_states import server_words
+from shared.pages.views import (
+    ApiDocs,
+    EnterCode,
+    FirstLogin,
+    FirstLoginDone,
+    Front,
+    MailboxSignedIn,
+    MailboxSignIn,
+    SignedOut,
     Trouble,
     View,
 )
@@ -80,6 +88,7 @@ __all__ = [
     "STATES",
     "ApiDocs",
     "Asset",
+    "AttemptRow",
     "AuditRow",
     "Bar",
     "Concern",
@@ -126,6 +135,7 @@ __all__ = [
     "RangeChoice",
     "Rendered",
     "ServerView",
+    "SignedOut",
     "Step",
     "Trouble",
     "View",
@@ -134,4 +144,5 @@ __all__ = [
     "security_headers",
     "server_words",
     "state_words",
+    "state_words_here",
 ]

@@ -1,4 +1,4 @@
-"""View models of the console: one for each page, as in ``views``. They hold no document, title or file name."""
+"""View models of the console: its frame, and the pages about the organisation itself, as in ``views``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from shared.faults import Fault
-from shared.pages.views import RangeChoice, View
+from shared.pages.consent_views import RangeChoice
+from shared.pages.views import View
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,13 @@ class Concern:
 
 @dataclass(frozen=True)
 class Bar:
-    """A day of a plot: the scans, those of them that failed, and the median seconds to the mailbox."""
+    """A day of the plots: scans, those that failed, median seconds to the mailbox, and faults by code."""
 
     day: date
     scans: int
     failed: int
     seconds: int | None
+    codes: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class ConsoleOverview(View):
         bars: the last days, the oldest first.
         counted: scans in these days.
         read: the newest of them, of which failures and times are known.
+        codes: what the faults of each day are counted by; translated where they are shown.
     """
 
     template = "console_overview.html"
@@ -113,6 +116,7 @@ class ConsoleOverview(View):
     bars: Sequence[Bar]
     counted: int
     read: int
+    codes: Sequence[str] = ()
 
     @property
     def set_up(self) -> bool:
@@ -123,6 +127,11 @@ class ConsoleOverview(View):
     def most(self) -> int:
         """The scale of the plot of scans."""
         return max((bar.scans for bar in self.bars), default=0) or 1
+
+    @property
+    def most_faults(self) -> int:
+        """The scale of the plot of faults."""
+        return max((sum(bar.codes) for bar in self.bars), default=0) or 1
 
     @property
     def slowest(self) -> int:
@@ -160,170 +169,12 @@ class ConsoleConsent(View):
 
 
 @dataclass(frozen=True)
-class PrinterRow:
-    """A printer in the list; ``last_scan`` is None where it has handed over nothing in thirty days."""
-
-    path: str
-    name: str
-    model: str
-    serial: str
-    location: str
-    group: str
-    pending: bool
-    revoked: bool
-    suspicious: bool
-    last_scan: datetime | None
-
-
-@dataclass(frozen=True)
-class ConsolePrinters(View):
-    """``/console/printers``: the list, and the form for a new one (``group``, ``location``, ``count``, ``kind``).
-
-    ``more`` is the address of the next page, or empty; so it is in every list.
-    """
-
-    template = "console_printers.html"
-
-    frame: Frame
-    action: str
-    printers: Sequence[PrinterRow]
-    more: str
-
-
-@dataclass(frozen=True)
-class ConsoleTicket(View):
-    """A new ticket, shown once. ``typed``: it is a code for the panel, else a text to be pasted."""
-
-    template = "console_ticket.html"
-
-    frame: Frame
-    ticket: str
-    typed: bool
-    count: int
-    address: str
-    back: str
-
-
-@dataclass(frozen=True)
-class ConsolePrinter(View):
-    """One printer: ``words`` are never shown while it waits, or nobody would read them at the panel.
-
-    ``approve``, ``revoke`` and ``rule`` are where the forms post; empty where there is nothing to do.
-    """
-
-    template = "console_printer.html"
-
-    frame: Frame
-    printer: PrinterRow
-    device: str
-    enrolled: datetime | None
-    former_key_used: datetime | None
-    words_differ: bool
-    approve: str
-    revoke: str
-    rule: str
-    require_dpop: bool
-    jobs: str
-
-
-@dataclass(frozen=True)
-class PersonRow:
-    """Somebody who is signed in; ``account`` is masked and may be empty."""
-
-    path: str
-    oid: str
-    account: str
-    signed_in: datetime
-    used: datetime
-    ends: datetime | None
-    ended: bool
-    problem: type[Fault] | None
-
-
-@dataclass(frozen=True)
-class ConsolePeople(View):
-    """``/console/people``: who is signed in."""
-
-    template = "console_people.html"
-
-    frame: Frame
-    people: Sequence[PersonRow]
-    more: str
-
-
-@dataclass(frozen=True)
-class ConsolePerson(View):
-    """One person. ``end`` is where the form posts that erases him; ``again`` the page to sign in anew before."""
-
-    template = "console_person.html"
-
-    frame: Frame
-    person: PersonRow
-    groups: Sequence[str]
-    jobs: str
-    end: str
-    again: str
-    back: str
-
-
-@dataclass(frozen=True)
-class JobRow:
-    """A scan, without what it is called: an administrator needs to know how it went, and not what it is."""
-
-    path: str
-    when: datetime
-    printer: str
-    account: str
-    size: int
-    state: str
-    problem: type[Fault] | None
-
-
-@dataclass(frozen=True)
 class Option:
     """A choice in a list; ``label`` is translated where it is shown."""
 
     value: str
     label: str
     chosen: bool
-
-
-@dataclass(frozen=True)
-class ConsoleJobs(View):
-    """``/console/jobs``: scans, with a filter by ``state``, ``code``, ``printer`` (id) and ``person`` (object id)."""
-
-    template = "console_jobs.html"
-
-    frame: Frame
-    action: str
-    jobs: Sequence[JobRow]
-    states: Sequence[Option]
-    codes: Sequence[Option]
-    printer: str
-    person: str
-    more: str
-    looked_at: int
-
-
-@dataclass(frozen=True)
-class ConsoleJob(View):
-    """One scan. ``retry``, ``release`` and ``cancel`` are where forms post; empty where there is nothing to do."""
-
-    template = "console_job.html"
-
-    frame: Frame
-    job: JobRow
-    id: str
-    updated: datetime
-    attempts: int
-    next_attempt: datetime | None
-    held_until: datetime | None
-    retry: str
-    risky: bool
-    release: str
-    cancel: str
-    person: str
-    printer: str
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,10 @@ POLICY = {
         N_("Mail about scans that failed"),
         N_("Whether a person gets a mail from himself when a scan of his cannot be sent."),
     ),
+    "panel_browser": (
+        N_("First login in the panel's own browser"),
+        N_("Beside the phone. The next person uses the same browser: allow it where panels open private windows."),
+    ),
     "subject": (
         N_("Subject of the mail"),
         N_("You may use {title}, {printer}, {location} and {date}. Empty: the scan's title, or the printer's name."),

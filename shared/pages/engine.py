@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,10 @@ from shared.faults import leaves
 from shared.pages.assets import asset_address
 from shared.pages.console_words import act_words
 from shared.pages.next_steps import next_step, who_acts, who_acts_here
-from shared.pages.scan_states import state_words
+from shared.pages.scan_states import attempt_words, state_words, state_words_here
 from shared.pages.server_states import server_words
 from shared.pages.views import View
-from shared.texts import describe, moment, size, translator
+from shared.texts import LANGUAGES, day, describe, moment, number, own_name, size, translator
 
 if TYPE_CHECKING:
     from shared.pages.api_reference import Reference
@@ -39,12 +40,20 @@ def html(view: View, language: str, reference: str | None) -> str:
             view=view,
             language=language,
             reference=reference,
+            languages=[(each, own_name(each)) for each in LANGUAGES],
             _=translated,
             described=lambda fault: describe(fault, language),
-            moment=lambda when: moment(when, language),
+            moment=lambda when: _whole(moment(when, language)),
+            dated=lambda one: day(datetime.combine(one, time(), UTC), language),
+            counted=lambda many: number(many, language),
             sized=lambda number_of_bytes: size(number_of_bytes, language),
         )
     )
+
+
+def _whole(text: str) -> Markup:
+    """Return a text that no line break may take apart."""
+    return Markup('<span class="whole">{}</span>').format(text)
 
 
 def _api_reference(document: Mapping[str, Any]) -> Reference:
@@ -70,6 +79,8 @@ def _environment() -> Environment:
         "who_acts": who_acts,
         "who_acts_here": who_acts_here,
         "state_words": state_words,
+        "state_words_here": state_words_here,
+        "attempt_words": attempt_words,
         "server_words": server_words,
         "act_words": act_words,
         "api_reference": _api_reference,

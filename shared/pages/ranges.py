@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.faults import N_
-from shared.pages.views import RangeChoice
+from shared.pages.consent_views import RangeChoice
 
 _WORDS = {
     "send": (

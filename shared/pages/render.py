@@ -57,6 +57,6 @@ class Pages:
             | {
                 "Content-Type": "text/html; charset=utf-8",
                 "Content-Language": language,
-                "Vary": "Accept-Language",
+                "Vary": "Accept-Language, Cookie",
             },
         )

@@ -16,11 +16,24 @@ _WORDS = {
     "cancelled": N_("Cancelled"),
 }
 
+_WORDS_FOR_ADMINISTRATORS = _WORDS | {"held": N_("Kept until the person signs in")}
+_BROKEN_OFF = N_("Broken off, and begun anew")
+
 
 def state_words(state: str) -> str:
     """Return the message id for a state of the device API; an unknown state as it is."""
     return _WORDS.get(state, state)
 
 
+def state_words_here(state: str) -> str:
+    """Return the message id for a state, to an administrator."""
+    return _WORDS_FOR_ADMINISTRATORS.get(state, state)
+
+
 STATES = tuple(_WORDS)
 """The states, in the order of a scan's life."""
+
+
+def attempt_words(outcome: str) -> str:
+    """Return the message id for what an attempt brought: a state, or that its process ended before it did."""
+    return _WORDS_FOR_ADMINISTRATORS.get(outcome, _BROKEN_OFF)

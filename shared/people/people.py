@@ -179,8 +179,10 @@ class People:
         }
         return self._handoffs.start(STORY, task, device_id=device.id)
 
-    def begin(self, link: str, *, browser: str) -> str:
+    def begin(self, link: str, *, browser: str, purpose: str = STORY, prompt: str = "select_account") -> str:
         """The person presses the button on the page: return Entra's address.
+
+        ``purpose`` and ``prompt`` differ where that page is in a panel's own browser (``panel_browser``).
 
         Raises:
             LinkUnknown, PersonMust, WrongState: there is no such first login (any more).
@@ -192,11 +194,12 @@ class People:
         pinned = self._pinned(tid, handoff.task["group"], handoff.task["user"])
         grant = self._grants.get(tid, pinned.oid) if pinned else None
         return self._authorizations.begin(
-            STORY,
+            purpose,
             handoff.id,
             tid=tid,
             scopes=scopes,
             browser=browser,
+            prompt=prompt,
             claims=grant.claims if grant else None,
             owner=tid,
         )

@@ -32,6 +32,7 @@ from shared.exports import exported
 if TYPE_CHECKING:
     from shared.scans.accept import Acceptance
     from shared.scans.announcements import Announcements
+    from shared.scans.attempts import Attempt, attempts_of
     from shared.scans.claims import Claims
     from shared.scans.deliver import Delivery
     from shared.scans.desk import Desk
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from shared.scans.hold_index import HoldIndex
     from shared.scans.holds import Holds
     from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
-    from shared.scans.ledger import PLACE, Day, Figures, Ledger
+    from shared.scans.ledger import CODES, PLACE, Day, Figures, Ledger
+    from shared.scans.restored import Restored
     from shared.scans.retention import Retention
     from shared.scans.slots import Slots
     from shared.scans.sweep import Sweep
@@ -48,11 +50,13 @@ if TYPE_CHECKING:
     from shared.scans.ways import Ways
 
 __all__ = [
+    "CODES",
     "CURSOR",
     "FINAL",
     "PLACE",
     "Acceptance",
     "Announcements",
+    "Attempt",
     "Claims",
     "Day",
     "Delivery",
@@ -65,12 +69,14 @@ __all__ = [
     "Jobs",
     "Ledger",
     "Manifest",
+    "Restored",
     "Retention",
     "Slots",
     "Sweep",
     "Upload",
     "Uploads",
     "Ways",
+    "attempts_of",
     "media_type_of",
 ]
 
@@ -79,6 +85,8 @@ __getattr__ = exported(
     {
         "Acceptance": "accept",
         "Announcements": "announcements",
+        "Attempt": "attempts",
+        "attempts_of": "attempts",
         "Claims": "claims",
         "Delivery": "deliver",
         "Desk": "desk",
@@ -91,10 +99,12 @@ __getattr__ = exported(
         "Job": "jobs",
         "Jobs": "jobs",
         "Manifest": "jobs",
+        "CODES": "ledger",
         "PLACE": "ledger",
         "Day": "ledger",
         "Figures": "ledger",
         "Ledger": "ledger",
+        "Restored": "restored",
         "Retention": "retention",
         "Slots": "slots",
         "Sweep": "sweep",

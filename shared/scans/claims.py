@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults
+from shared.scans.attempts import BROKEN_OFF, Attempt, noted
 from shared.scans.jobs import PARKED, RESTING, Decision, Job, Jobs
 from shared.scans.slots import Slots
 
@@ -61,21 +62,25 @@ class Claims:
             return None
         if job.state == "sending" and job.lease_until is not None and now < job.lease_until:
             return None
-        look, repeated = job.look, job.repeated
+        look, repeated, past = job.look, job.repeated, job.past
         if job.state == "sending" and job.lease is not None:
             came = self._slots.seize(job.lease)
             if came is not None and now < came.until:
                 # Earlier than the sweep, which has just seen that the lease is over, would look again.
                 return {}, came.until + timedelta(seconds=1)
             look = look or (came is not None and came.verified)
+            past = noted(past, Attempt(job.attempts, now, BROKEN_OFF))
             if came is not None and not came.verified:
+                unknown = faults.OutcomeUnknown.reason
+                past = noted(job.past, Attempt(job.attempts, now, "uncertain", unknown))
                 if not self.repeats(job):
                     # Its delivery died between the first byte and the record: nobody knows.
-                    return {"state": "uncertain", "reason": faults.OutcomeUnknown.reason}, None
+                    return {"state": "uncertain", "reason": unknown, "past": past}, None
                 repeated = True
         if job.attempts and now > job.deliverable_since + GIVEN_UP_AFTER + timedelta(seconds=LONGEST_PAUSE):
             # Attempts that end in a crash never come to the end of one.
-            return {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None}, None
+            ended = {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None, "past": past}
+            return ended, None
         until = now + LEASE
         return {
             "state": "sending",
@@ -85,6 +90,7 @@ class Claims:
             "next_attempt": None,
             "look": look,
             "repeated": repeated,
+            "past": past,
         }, until + timedelta(seconds=1)
 
     def repeats(self, job: Job) -> bool:

@@ -20,6 +20,7 @@ from shared import faults
 from shared.faults import Action
 from shared.mail import Draft, TokenRejected
 from shared.organisations.ranges import GRAPH, GRAPH_DOCUMENT_LIMIT, SEND_MAIL
+from shared.scans.attempts import ended, noted
 from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims
 from shared.scans.compose import compose
 from shared.scans.failure_notices import FailureNotices
@@ -358,12 +359,16 @@ class Delivery:
     def _write(self, attempt: _Attempt, changes: Mapping[str, Value | None], due: datetime | None) -> bool:
         """Write how this attempt went. False: the job is somebody else's by now, and so is its document."""
         mine, written = attempt.job, False
+        # One that found no free slot is none.
+        counts = changes.get("attempts", mine.attempts) == mine.attempts
+        told = ended(mine.attempts, self._clock(), changes)
 
         def write(job: Job) -> Decision:
             nonlocal written
             # A delivery whose lease ran out may still know better than "uncertain", nothing else.
             written = job.lease == mine.lease and job.state in {"sending", "uncertain"}
-            return ({**changes, "lease_until": None}, due) if written else None
+            past = noted(job.past, told) if counts else job.past
+            return ({**changes, "lease_until": None, "past": past}, due) if written else None
 
         def then(job: Job) -> None:
             if written and job.state in FINAL:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -95,6 +95,8 @@ class Job:
     """Since when it can be delivered, where that is later than ``created``."""
     due: str | None = None
     """Row key of its place in the list of what is due. What it says is never later than what the row says."""
+    past: str = ""
+    """What became of the attempts so far (see ``attempts``)."""
     row: Row | None = field(default=None, compare=False, repr=False)
     """As it was read or written."""
 
@@ -240,8 +242,15 @@ class Jobs:
     def due(self, limit: int) -> list[Due]:
         """Return the places in the list of what is due that are over now, at most ``limit``, the earliest first."""
         now = key(DUE, _moment(self._clock()), "~")
-        rows = self._table.query(LISTS, after=key(DUE, ""), before=now, limit=limit)
-        return [Due(row.row, row["device"], row["job"], row["made"]) for row in rows]
+        return list(self._listed(now, limit))
+
+    def listed(self) -> Iterator[Due]:
+        """Yield every place in the list of what is due, also of what is due later."""
+        return self._listed(key(DUE, "~"), None)
+
+    def _listed(self, before: str, limit: int | None) -> Iterator[Due]:
+        for row in self._table.query(LISTS, after=key(DUE, ""), before=before, limit=limit):
+            yield Due(row.row, row["device"], row["job"], row["made"])
 
     def condemn(self, device_id: str, job_id: str) -> None:
         """End a job whose row cannot be read: it can never be sent, and must not stand in the way of others."""

@@ -34,6 +34,9 @@ COUNTED_AT_MOST = 5000
 READ_AT_MOST = 200
 """Scans of which the figures know how they ended: the newest."""
 
+CODES = (360, 361, 370, None)
+"""The panel codes by which the figures count faults; None: faults without a code."""
+
 _Place = tuple[str, str, str]
 
 
@@ -47,6 +50,8 @@ class Day:
     failed: int
     seconds: float | None
     """Median from hand-over to mailbox, where any was sent."""
+    codes: tuple[int, ...]
+    """Scans that met a fault and have not been sent, for each of :data:`CODES`."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,9 @@ class Ledger:
         of_day = [job for job in jobs if job.created.astimezone(UTC).date() == day]
         taken = [(job.updated - job.deliverable_since).total_seconds() for job in of_day if job.state == "sent"]
         failed = sum(job.state == "failed" for job in of_day)
-        return Day(day, counted[day], len(taken), failed, median(taken) if taken else None)
+        met = Counter(job.fault.code for job in of_day if job.fault is not None and job.state != "sent")
+        codes = tuple(met[code] for code in CODES)
+        return Day(day, counted[day], len(taken), failed, median(taken) if taken else None, codes)
 
     def _places(self, tid: str, device_id: str, oid: str, after: _Place | None, limit: int) -> Iterator[_Place]:
         """Yield places beyond ``after``; ``~`` sorts after everything that a key holds."""

@@ -50,6 +50,11 @@ def say(message: str, language: str, /, **params: str | int) -> str:
     return text.format_map(_Known(params))
 
 
+def own_name(language: str) -> str:
+    """Return what a language calls itself, for somebody who looks for it among others."""
+    return translator(language).pgettext("name of this language", "English")
+
+
 class _Known(dict[str, str | int]):
     """Values for placeholders, where a missing one is shown and not raised."""
 

@@ -1,4 +1,4 @@
-"""Sizes and moments as people of a language write them. How they write them stands in their catalogue."""
+"""Sizes, numbers and moments as people of a language write them. How they write them stands in their catalogue."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def size(number_of_bytes: int, language: str) -> str:
     point = translator(language).pgettext("decimal separator", ".")
     whole, tenths = divmod(number_of_bytes * 10 // _MEGA, 10)
     return say("{number} MB", language, number=f"{whole}{point}{tenths}" if tenths else whole)
+
+
+def number(counted: int, language: str) -> str:
+    """Return a whole number with its thousands apart, such as ``5,000`` or ``5.000``."""
+    return f"{counted:,}".replace(",", translator(language).pgettext("thousands separator", ","))
 
 
 def moment(when: datetime, language: str) -> str:

@@ -91,7 +91,7 @@ def test_enrolment_shows_the_words_to_compare(shell: Shell) -> None:
     assert said.startswith("Enrolled with Contoso as Second floor.\n")
     assert "Key in words  amber lake tin" in said
     del shell.environment["TO_MY_EMAIL_SERVICE"]
-    assert "Second floor" in out(shell.run("device"))
+    assert "Second floor" in out(shell.run("status"))
 
 
 def test_scan_waits_and_tells(enrolled: Shell, service: DeviceApi, pdf: Pdf) -> None:

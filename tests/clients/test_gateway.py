@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from shared.organisations import Policy
-from tests.clients.gateway import ADELE, Raw, add_printer, attachment, configure, scan_mail, send, serving
+from tests.clients.gateway import ADELE, Raw, add_printer, attachment, configure, encoded, scan_mail, send, serving
 from tests.clients.proxy import Proxy
 from tests.conftest import CONTOSO, World
 from to_my_email import Api
@@ -137,6 +138,65 @@ def program(directory: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
             yield process, int(line.rpartition(" ")[2])
         finally:
             process.kill()
+
+
+def test_what_printers_send_to_the_program_arrives(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The gateway as a process: smtplib's mail and an old printer's are in the mailbox, whole, from Adele to herself.
+
+    The old printer speaks in lower case, waits for the prompts of AUTH LOGIN, writes no header but Bcc, says junk after
+    QUIT, and then does all that again by HELO, without any header. Where swaks is installed (Debian: ``apt-get install
+    swaks``), it comes last.
+    """
+    directory, secret = prepared(world, capsys)
+    sign_in(world, directory)
+    documents = [world.pdf() for _ in range(3)]
+    with program(directory) as (process, port):
+        send(port, secret, scan_mail(documents[0]))
+        heads = (f"Bcc: {ADELE}\r\nContent-Type: application/pdf", "Content-Type: application/pdf")
+        for hello, head, document in zip(("ehlo printer", "helo printer"), heads, documents[1:], strict=True):
+            with Raw(port) as printer:
+                assert printer.say(hello)[:3] == "250"
+                assert printer.say("auth login") == f"334 {encoded('Username:')}"
+                assert printer.say(encoded("second-floor")) == f"334 {encoded('Password:')}"
+                assert printer.say(encoded(secret))[:3] == "235"
+                assert printer.say("mail from:<printer@localhost>")[:3] == "250"
+                assert printer.say(f"rcpt to:<{ADELE}>")[:3] == "250"
+                assert printer.say("data")[:3] == "354"
+                assert printer.say(attachment(document, head), b"\r\n.\r\n") == "250 2.0.0 Accepted."
+                assert printer.say("quit and good night \xff".encode("latin-1"))[:3] == "221"
+        if shutil.which("swaks"):
+            documents.append(world.pdf())
+            (scan := world.directory / "scan.pdf").write_bytes(documents[-1])
+            swaks(port, secret, scan)
+        process.terminate()
+        assert process.wait(60) == 0
+    arrived(world, documents)
+
+
+def swaks(port: int, secret: str, scan: Path) -> None:
+    """Let a program that somebody else wrote send a scan: it signs in, and hears 250."""
+    told = subprocess.run(
+        [
+            *("swaks", "--server", "127.0.0.1", "--port", str(port), "--auth", "LOGIN"),
+            *("--auth-user", "second-floor", "--auth-password", secret, "--hide-all"),
+            *("--from", "printer@contoso.example", "--to", ADELE, "--header", "Subject: Lease"),
+            *("--attach-type", "application/pdf", "--attach", f"@{scan}"),
+        ],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def arrived(world: World, documents: list[bytes]) -> None:
+    """Deliver, and look into Adele's mailbox: these documents and no others, each from herself to herself."""
+    world.deliver()
+    found = world.mailbox()
+    assert {mail["attachments"][0]["sha256"] for mail in found} == {
+        hashlib.sha256(document).hexdigest() for document in documents
+    }
+    assert len(found) == len(documents)
+    for mail in found:
+        assert (mail["from"], mail["to"]) == (ADELE, [ADELE])
 
 
 def test_kill_between_handover_and_250(bad_wire: tuple[World, Proxy], capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,8 @@ def test_figures_count_days_and_reasons(desk: Desk) -> None:
     assert figures.reasons == ((faults.MailboxFull.reason, 1),)
     assert sum(day.scans for day in figures.days) == 2
     assert sum(day.sent for day in figures.days) == sum(day.failed for day in figures.days) == 1
+    # A mailbox that is full has no code of the panel's.
+    assert [sum(codes) for codes in zip(*(day.codes for day in figures.days), strict=True)] == [0, 0, 0, 1]
     [seconds] = [day.seconds for day in figures.days if day.seconds is not None]
     assert seconds >= timedelta(minutes=2).total_seconds()
     desk.clock.advance(days=15)

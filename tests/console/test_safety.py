@@ -49,8 +49,9 @@ def fields(path: str, words: str = "") -> dict[str, str]:
         return {"group": "office", "location": "", "count": "1", "kind": "ticket"}
     if path.endswith("/policy"):
         numbers = {"hold_hours": "24", "largest_document": "25000000", "sign_in_days": ""}
-        none = dict.fromkeys(("allowed_domains", "fax_address", "fax_country", "fax_cover"), "")
-        return {**none, **numbers, "unknown_outcome": "leave", "failure_notices": "yes", "subject": "", "text": ""}
+        none = dict.fromkeys(("subject", "text", "allowed_domains", "fax_address", "fax_country", "fax_cover"), "")
+        choices = {"unknown_outcome": "leave", "failure_notices": "yes", "panel_browser": "no"}
+        return {**none, **numbers, **choices}
     if path.endswith("/sign-in"):
         return {"service": "exchange_online", "whose": "printer"}
     return {"range": "send", "words": words, "back": "/console"}
@@ -130,6 +131,22 @@ def test_roles_and_routes(office: Any, desk: Desk) -> None:
             assert answer.status_code in {200, 303, 409}, (route, answer.status_code)
     assert office.rooms.devices.get(office.device.id).status == "revoked"
     assert office.rooms.grants.get(CONTOSO, office.adele) is None
+
+
+def test_what_cannot_be_written_down_is_not_done(office: Any, desk: Desk) -> None:
+    """I08: the audit's row comes before the act; where it cannot be written, the printer stays as it is."""
+    from azure.data.tables import TableServiceClient
+
+    admin = desk.cookie(desk.open())
+    with TableServiceClient.from_connection_string(office.rooms.settings.data_storage) as service:
+        service.delete_table("audit")
+    for method, route in routes():
+        if method == "POST" and "{device_id}" in route:
+            path = filled(route, office.device.id, office.scan.id, office.adele, office.mailbox_sign_in)
+            answer = desk.post(path, admin, fields(path))
+            refused = answer.headers.get("Location", "").endswith("?not=storage_unavailable")
+            assert answer.status_code >= 500 or refused, route
+    assert office.rooms.devices.get(office.device.id) == office.device
 
 
 def test_an_app_role_opens_the_console(office: Any, desk: Desk) -> None:

@@ -1,12 +1,14 @@
 """The first login, over HTTP: who may sign in, who is refused, and what is left behind."""
 
 import re
+from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 
+from functions import HTTP_DOORS
 from shared import faults
 from shared.organisations import RANGES
 from shared.storage import TABLES
@@ -350,7 +352,7 @@ LIES: list[dict[str, str]] = [
 
 
 def test_our_address_comes_from_the_settings(world: Any, panel: Any) -> None:
-    """C11, C12: whatever the request says of its host, the way to Microsoft is 303 to the one authority and back."""
+    """B16, C11, C12: whatever the request says of its host, the way to Microsoft is 303 to the one authority."""
     link = start(panel).verification_uri_complete
     for headers in LIES:
         answer = own_form(world, link, **headers)
@@ -359,7 +361,7 @@ def test_our_address_comes_from_the_settings(world: Any, panel: Any) -> None:
         assert f"{onward.scheme}://{onward.netloc}" == world.microsoft_url
         assert parse_qs(onward.query)["redirect_uri"] == [f"{world.url}/auth/callback"]
         assert "evil" not in answer.headers["Location"]
-        # B16: no address travels in an address.
+        # No address travels in an address.
         assert "adele" not in answer.headers["Location"]
 
 
@@ -375,20 +377,35 @@ FOREIGN: list[dict[str, str]] = [
 ]
 
 
+FROM_MICROSOFT = {"/auth/callback", "/auth/mailbox"}
+"""Forms that Entra posts through the browser: sealed under their state, and finished in the browser that began."""
+
+
+def every_form() -> list[str]:
+    """The path of every form of every door for people; one that is added later is among them."""
+
+    def nothing() -> Any:
+        raise AssertionError
+
+    doors = {import_module(f"functions.{module}") for module in HTTP_DOORS.values() if module != "device_api"}
+    paths = {path for door in doors for path, item in door.build(nothing).openapi()["paths"].items() if "post" in item}
+    assert paths > FROM_MICROSOFT
+    assert len(paths) > 20
+    return sorted(paths - FROM_MICROSOFT)
+
+
 def test_another_sites_form_is_refused(world: Any, panel: Any) -> None:
-    """H02: every form of ours must come from our own page; another sets no cookie and begins nothing."""
+    """H02: every form of ours must come from our own page; another sets no cookie and begins nothing, at any route."""
     begun, consent = start(panel), panel.consents.start({"range": "send"})
     before = world.rows("handoffs")
-    links = (
-        begun.verification_uri_complete,
-        consent.verification_uri_complete,
-        f"{world.url}/s",
-        f"{world.url}/consent",
-    )
-    for headers in FOREIGN:
-        for form in links:
+    for path in every_form():
+        given = consent if path.startswith("/consent") else begun
+        link = given.verification_uri_complete.rpartition("/")[2]
+        form = world.url + re.sub(r"\{[a-z_]+\}", link, path)
+        for headers in FOREIGN:
             answer = own_form(world, form, **headers)
             assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False), (form, headers)
+            assert "came from another site" in answer.text, (form, headers)
     assert world.rows("authorizations") == []
     assert world.rows("handoffs") == before
 

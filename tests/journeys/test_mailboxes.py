@@ -92,6 +92,29 @@ def test_where_codes_are_blocked_the_panel_says_so_and_offers_a_link(world: Any)
     assert [mail["from"] for mail in world.mailbox("olga@contoso.example")] == ["ben.okoye@contoso.example"]
 
 
+def test_a_policy_that_comes_later_blocks_the_mail_server(world: Any) -> None:
+    """530036: named on the panel, in the job, and on the sheet, with 370 and the remedy; lifted, it sends again."""
+    printer = world.printer()
+    sign_in(world, printer.email_server, "contoso/ben")
+    printer.email_server.acknowledge(printer.email_server.status().settings_version)
+    world.cloud.block_device_code("contoso")
+    world.clock.advance(hours=3)
+    scan, _ = send(world, printer, to=["olga@contoso.example"])
+    assert (scan.state, scan.reason, scan.code, scan.who) == ("failed", "device_code_blocked", 370, "admin")
+    status = printer.email_server.status()
+    assert (status.status, status.reason, status.code) == ("blocked", "device_code_blocked", 370)
+    assert "Sign in by a link instead" in status.message
+    sheet = printer.status_facts()["email_server"]
+    assert (sheet["status"], sheet["last_error_code"], sheet["last_error_reason"]) == (
+        "blocked",
+        370,
+        "device_code_blocked",
+    )
+    world.cloud.block_device_code("contoso", blocked=False)
+    scan, _ = send(world, printer, to=["olga@contoso.example"])
+    assert (scan.state, printer.email_server.status().status) == ("sent", "signed_in")
+
+
 def test_by_the_link_the_wrong_account_is_refused_too(world: Any) -> None:
     """The link is no way around: an account of another organisation signs nothing in."""
     world.consent()

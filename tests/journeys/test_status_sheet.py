@@ -7,6 +7,7 @@ from typing import Any
 
 import pypdfium2
 import pytest
+from PIL import ImageOps
 
 from functions.device_api.status_sheet import LONGEST_NAME, paper, pdf
 from shared import faults
@@ -44,6 +45,17 @@ def test_the_printer_prints_what_its_status_is(world: Any) -> None:
     assert (facts["device"]["name"], facts["device"]["location"]) == ("Printer 2F", "2nd floor")
 
 
+def ink(made: bytes) -> tuple[float, ...]:
+    """Points between each edge of the paper and what is drawn, as a picture of the page has it."""
+    with pypdfium2.PdfDocument(io.BytesIO(made)) as document:
+        picture = document[0].render(scale=1).to_pil().convert("L")
+    box = ImageOps.invert(picture).getbbox()
+    assert box is not None
+    return box[0], box[1], picture.width - box[2], picture.height - box[3]
+
+
+MARGIN = 24
+"""Points: what hardly any printer can print on."""
 WORST = "Donaudampfschifffahrtsgesellschaftskapitänsmütze"
 
 
@@ -71,8 +83,11 @@ def test_it_is_one_page_whatever_is_wrong(language: str) -> None:
     longest_error = max(told, key=lambda reason: len(said[reason].title + said[reason].remedy))
     servers = {"email-server": replace(told[longest], use="email"), "fax-server": told[longest_error]}
     named = device(language, " ".join([WORST] * 5)[:LONGEST_NAME])
-    pages, _, text = read(pdf(named, f"{WORST} GmbH", servers, language=language, now=NOW))
+    made = pdf(named, f"{WORST} GmbH", servers, language=language, now=NOW)
+    pages, _, text = read(made)
     assert pages == 1
+    left, top, right, bottom = ink(made)
+    assert min(left, top, right, bottom) > MARGIN
     assert WORST in text
     whole = "".join(text.split())
     for texts in (said[longest], said[longest_error]):

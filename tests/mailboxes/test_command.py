@@ -2,6 +2,7 @@
 
 import io
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -66,3 +67,29 @@ def test_the_policy_is_set_and_checked(desk: Any, capsys: pytest.CaptureFixture[
     ):
         assert told(desk, "fax", "--address", bad)[0] == 2
     assert "fax_address" in capsys.readouterr().err
+
+
+def test_a_test_fax_must_be_confirmed(desk: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It costs money: without --yes nothing is sent; with it, to the provider and to nobody else."""
+    desk.policy(fax_address="{number}@fax.example.com")
+    desk.sign_in("contoso/olga", use="fax")
+    line = ("test", "--device", desk.device.id, "--use", "fax", "--fax-number", "+375 17 200-11-22")
+    assert told(desk, *line) == (2, "")
+    assert "--yes" in capsys.readouterr().err
+    assert desk.microsoft.cloud.mailboxes.external == []
+    assert told(desk, *line, "--yes") == (0, "sent\n")
+    assert desk.microsoft.cloud.mailboxes.external == ["375172001122@fax.example.com"]
+
+
+def test_the_consent_link_is_the_mailbox_apps(desk: Any) -> None:
+    """Printed for an administrator: its client, its permissions and no more, his tenant, and an address of ours."""
+    status, said = told(desk, "consent")
+    assert status == 0
+    address = urlsplit(said.strip())
+    query = {name: value for name, [value] in parse_qs(address.query).items()}
+    ours = desk.rooms.settings
+    assert address.path == f"/{CONTOSO}/v2.0/adminconsent"
+    assert query["client_id"] == ours.mailbox_client_id != ours.client_id
+    assert query["redirect_uri"] == f"{ours.public_url}/auth/mailbox"
+    names = {scope.rpartition("/")[2] for scope in query["scope"].split()}
+    assert names == {"Mail.Send", "User.Read", "SMTP.Send", "openid", "profile", "offline_access"}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared import faults
+from shared.texts import LANGUAGES, describe
 from tests.conftest import CONTOSO
 from tests.leftovers import found as leaks
 
@@ -218,6 +219,56 @@ def test_entra_that_cannot_be_reached_ends_nothing(desk: Any) -> None:
     desk.microsoft.switchboard.add("token", "unavailable")
     assert desk.look(begun).status == "pending"
     assert desk.look(begun).status == "active"
+
+
+def test_entra_that_cannot_be_reached_at_the_start_is_said(desk: Any) -> None:
+    """360: no code, no row, and the next press works."""
+    desk.microsoft.switchboard.add("devicecode", "unavailable")
+    with pytest.raises(faults.MicrosoftUnavailable) as away:
+        desk.start()
+    assert away.value.code == 360
+    assert list(desk.rooms.storage.table("handoffs").every()) == []
+    desk.enter(begun := desk.start())
+    assert desk.look(begun).status == "active"
+
+
+def test_a_link_is_not_good_for_ever(desk: Any) -> None:
+    """Where codes are blocked the link stands for fifteen minutes; then the sign-in is over, to panel and browser."""
+    desk.microsoft.cloud.block_device_code("contoso")
+    desk.enter(begun := desk.start())
+    assert desk.look(begun).status == "blocked"
+    desk.rooms.mailbox_sign_ins.by_link(begun.id)
+    found = desk.look(begun, later=901)
+    assert (found.status, found.reason) == ("expired", "sign_in_timed_out")
+    with pytest.raises(faults.LinkUnknown):
+        desk.rooms.mailbox_sign_ins.by_link(begun.id)
+
+
+ENDS = {
+    faults.SignInTimedOut: 370,
+    faults.SignInDeclined: 370,
+    faults.OtherOrganisation: 370,
+    faults.GuestNotAllowed: 370,
+    faults.PersonalAccountNotAllowed: 370,
+    faults.WorkAccountNotAllowed: 370,
+    faults.MailboxSuperseded: 370,
+    faults.DeviceCodeBlocked: 370,
+    faults.MicrosoftUnavailable: 360,
+    faults.MailboxSignInExpired: 361,
+    faults.MailboxSignInEnded: 370,
+    faults.MailboxNotSignedIn: 370,
+    faults.MailboxNotDelivered: 370,
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_end_has_a_text_and_a_code_of_its_own(language: str) -> None:
+    """G12 to G14: what can become of a sign-in, each told from the others, with 360, 361 or 370 and what to do."""
+    told = {leaf: describe(leaf, language) for leaf in ENDS}
+    assert {leaf: leaf.code for leaf in ENDS} == ENDS
+    assert len({said.title for said in told.values()}) == len(ENDS)
+    assert len({said.detail for said in told.values()}) == len(ENDS)
+    assert all(said.remedy for said in told.values())
 
 
 def test_nothing_that_can_be_used_lies_readable(desk: Any) -> None:

@@ -28,7 +28,7 @@ def organisations(storage: Storage, clock: Any) -> Organisations:
 WRONG: list[tuple[str, Any]] = [
     ("hold_hours", -1), ("hold_hours", 73), ("hold_hours", 1.5), ("hold_hours", True), ("hold_hours", "24"),
     ("unknown_outcome", "send"), ("largest_document", 0), ("largest_document", 150_000_001),
-    ("failure_notices", 1), ("failure_notices", "no"),
+    ("failure_notices", 1), ("failure_notices", "no"), ("panel_browser", "yes"),
     ("subject", "x" * 201), ("subject", "two\nlines"), ("subject", "{user}"), ("subject", None),
     ("text", "x" * 4001), ("text", "bell\x07"), ("text", "{title.__class__}"), ("text", "{title"),
 ]  # fmt: skip

@@ -37,7 +37,7 @@ def test_a_page_is_not_kept_framed_sniffed_or_told_on() -> None:
     expected = {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Language": "de",
-        "Vary": "Accept-Language",
+        "Vary": "Accept-Language, Cookie",
         "X-Frame-Options": "DENY",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",

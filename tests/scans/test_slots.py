@@ -123,7 +123,7 @@ def test_all_taken_costs_no_attempt_and_no_code(office: Any) -> None:
     for _ in range(COUNT):
         take(office, claimed(office))
     job = office.deliver(office.accept())
-    assert (job.state, job.reason, job.attempts) == ("waiting", None, 0)
+    assert (job.state, job.reason, job.attempts, job.past) == ("waiting", None, 0, "")
     assert 2 <= (job.next_attempt - office.clock()).total_seconds() <= 4
     assert office.mails() == []
     office.clock.advance(seconds=91)

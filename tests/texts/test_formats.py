@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.texts import LANGUAGES, moment, size, time_of_day
+from shared.texts import LANGUAGES, moment, number, size, time_of_day
 
 WHEN = datetime(2026, 3, 7, 1, 5, 59, tzinfo=timezone(timedelta(hours=3)))
 
@@ -28,6 +28,12 @@ WHEN = datetime(2026, 3, 7, 1, 5, 59, tzinfo=timezone(timedelta(hours=3)))
 def test_sizes(number: int, language: str, text: str) -> None:
     """Sizes are decimal, with the language's separator and units."""
     assert size(number, language) == text
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "25,000"), ("de", "25.000"), ("be", "25\u00a0000")])
+def test_numbers(language: str, text: str) -> None:
+    """A whole number stands as the language writes it."""
+    assert number(25_000, language) == text
 
 
 @given(st.integers(min_value=1_000_000, max_value=10**12))

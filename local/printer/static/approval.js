@@ -35,6 +35,12 @@ export async function approve(kind, request, look, ends) {
   const here = invite(
     { address: begun.verification_uri.replace(/^https:\/\//, "") }, begun.verification_uri_complete || begun.verification_uri, begun.qr_svg,
   );
+  if (begun.panel_uri) {
+    // A printer opens it in a private window, and closes it when the sign-in ends or its person leaves.
+    const panel = document.querySelector("#at-panel");
+    panel.href = begun.panel_uri;
+    panel.hidden = false;
+  }
   say(begun.message || look.waiting);
   begun.ends = Date.now() + begun.expires_in * 1000;
   countdown(begun.ends, here);

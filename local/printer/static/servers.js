@@ -20,12 +20,12 @@ function stands(path, now, panel, back) {
   const values = {
     state, code: now.code, message: now.message,
     facts: facts([
+      ["who_acts", now.who && texts[`who_${now.who}`]],
       ["server_service", SERVICES[now.service]],
       ["server_account", now.account_hint],
       ["server_delivered", now.account_hint && texts[now.delivered ? "yes" : "no"]],
       ["server_sent", when(now.last_success_at) || texts.never],
-      ["server_error", now.last_error_at && [when(now.last_error_at), now.last_error_code, short(now.last_error_message)].filter(Boolean).join(" · ")],
-      ["who_acts", now.who && texts[`who_${now.who}`]],
+      ["server_error", now.last_error_at && [when(now.last_error_at), now.last_error_code, now.last_error_message === now.message ? "" : short(now.last_error_message)].filter(Boolean).join(" · ")],
     ]),
     buttons: undelivered
       ? [button("sign_in_again", signIn), button("ok", ok, true)]

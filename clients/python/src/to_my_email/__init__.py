@@ -29,7 +29,7 @@ from to_my_email.answers import (
     UserStatus,
 )
 from to_my_email.api import Api
-from to_my_email.client import Client, Resumed
+from to_my_email.client import Client
 from to_my_email.errors import (
     Cancelled,
     DeviceRefused,
@@ -44,6 +44,7 @@ from to_my_email.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from to_my_email.scanning import Resumed
 from to_my_email.store import Store
 
 __all__ = [

@@ -101,6 +101,8 @@ class Invitation(_Answer):
     interval: int
     status: str = "pending"
     verification_uri_complete: str = ""
+    panel_uri: str | None = None
+    """What the panel may open in a private window of its own, where the organisation allows that."""
     qr_svg: str = ""
     message: str = ""
 

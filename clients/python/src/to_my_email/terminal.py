@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
@@ -32,6 +33,8 @@ _WHO = {
 }
 _UNITS = ("bytes", "kB", "MB", "GB")
 _STEP = 1000.0
+_WIDEST = 100
+"""Letters of a line that still reads well."""
 
 
 class Terminal:
@@ -62,6 +65,10 @@ class Terminal:
             self._end_bar()
             self._write(self._out, text + "\n")
 
+    def text(self, text: str, indent: str = "  ") -> None:
+        """Write sentences, wrapped at words where a person reads them on a terminal."""
+        self.line(self._wrapped(self._out, text, indent))
+
     def facts(self, facts: Mapping[str, object]) -> None:
         """Write names and values, aligned; empty ones are left out."""
         shown = {name: value for name, value in facts.items() if value not in {None, ""}}
@@ -85,7 +92,7 @@ class Terminal:
         code = f" (code {job.code})" if job.code else ""
         self.line(f"{state(job)}{code}.")
         if job.message:
-            self.line(f"  {job.message}")
+            self.text(job.message)
         if job.who in _WHO and job.state != "sent":
             self.line(f"  {_WHO[job.who]}")
 
@@ -104,7 +111,7 @@ class Terminal:
             lines.append(f"Reference: {error.reference}")
         first, *rest = [line for line in lines if line]
         self._end_bar()
-        self._write(self._err, "\n".join([first, *(f"  {line}" for line in rest)]) + "\n")
+        self._write(self._err, "\n".join([first, *(self._wrapped(self._err, line) for line in rest)]) + "\n")
 
     def note(self, text: str) -> None:
         """Write a remark beside the result."""
@@ -158,6 +165,14 @@ class Terminal:
         self._err.write(f"\r{full * filled}{empty * (room - filled)}{words}\x1b[K")
         self._err.flush()
         self._drawn = True
+
+    def _wrapped(self, stream: TextIO, text: str, indent: str = "  ") -> str:
+        if not stream.isatty():
+            return indent + text
+        width = min(shutil.get_terminal_size().columns, _WIDEST)
+        return textwrap.fill(
+            text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
 
     def _qr(self, address: str) -> None:
         """Draw a QR code, light on dark whatever the terminal's colours: not every phone reads an inverted one."""

@@ -1,0 +1,34 @@
+"""Whoever reads a page in a language that is not his chooses another at its foot."""
+
+from typing import Any
+
+import requests
+
+
+def test_a_person_chooses_his_language(world: Any) -> None:
+    """His choice comes before the browser's wish, is remembered in a cookie that says nothing else, and can be undone.
+
+    What is no language of ours changes nothing and is not remembered.
+    """
+    person = requests.Session()
+    person.headers.update({"Accept-Language": "de", "Accept": "text/html"})
+
+    def read(query: str = "") -> str:
+        answer = person.get(f"{world.url}/s{query}", timeout=10)
+        return str(answer.headers["Content-Language"])
+
+    assert read() == "de"
+    for junk in ("xx", "", "be%0d%0aSet-Cookie:%20a=b", "x" * 2000):
+        assert read(f"?language={junk}") == "de"
+    assert not person.cookies
+    answer = person.get(f"{world.url}/s?language=be", timeout=10)
+    assert answer.headers["Content-Language"] == "be"
+    [cookie] = answer.cookies
+    assert (cookie.name, cookie.value, cookie.secure, cookie.path) == ("__Host-language", "be", True, "/")
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    # requests sends no secure cookie to plain http, which a browser does on its own machine.
+    person.headers["Cookie"] = f"{cookie.name}={cookie.value}"
+    assert read() == "be"
+    assert "Увядзіце код" in person.get(f"{world.url}/s", timeout=10).content.decode()
+    assert "Нумар для службы падтрымкі" in person.get(f"{world.url}/nowhere", timeout=10).content.decode()
+    assert read("?language=en") == "en"
