@@ -61,7 +61,7 @@ pictures: test-install ## a picture of every page at three widths in .run/pictur
 package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill of materials; TWICE=1 proves that two builds are equal
 	@$(IN)/python -m infra.package $(if $(TWICE),--twice)
 
-proof: test-install ## all proofs in full, under an hour: crashes, storage, histories, soak, fuzzing, mutations; PARTS="crash soak" for some
+proof: test-install ## all proofs in full, each bounded in time: crashes, storage, histories, soak, fuzzing, mutations; PARTS="crash soak" for some
 	@$(IN)/python -m bench.proof $(PARTS)
 
 bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5

@@ -33,7 +33,7 @@ from to_my_email import Api, Temporary
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 SWEEP_SECONDS = 60
 STORIES = 3
-"""How often it is tried until it comes to the point: a connection to a process that was killed before may be met first."""
+"""How often it is tried until it comes to the point: a connection to whom was killed before may be met first."""
 CUT_OFF = (requests.RequestException, Temporary, LostError)
 """What a printer or a person meets when the service dies."""
 
