@@ -18,6 +18,7 @@ _KEY = {
 """The public key of RFC 7517 appendix A.1."""
 _JWS = "eyJ0eXAiOiJqd3QiLCJhbGciOiJFUzI1NiJ9.eyJub25jZSI6Ii4uLiJ9.c2lnbmF0dXJl"
 _WORDS = "harbour velvet copper anvil"
+_QR = '<svg viewBox="0 0 41 41"></svg>'
 _MESSAGE = "Scan the code with your phone, or open https://scan.example.com/s and enter BCDF-GHJK."
 _DOCUMENT = {
     "name": "scan.pdf",
@@ -105,7 +106,7 @@ _SCHEMAS: dict[str, list[Any]] = {
             "verification_uri": "https://scan.example.com/s",
             "verification_uri_complete": "https://scan.example.com/s/0MGyo5-OTXyLal9OPSwbClBXn0Q",
             "user_code": "BCDF-GHJK",
-            "qr_svg": '<svg viewBox="0 0 41 41"></svg>',
+            "qr_svg": _QR,
             "expires_in": 300,
             "interval": 5,
             "message": _MESSAGE,
@@ -133,6 +134,7 @@ _SCHEMAS: dict[str, list[Any]] = {
             "status": "pending",
             "user_code": "H7K2P9QRS",
             "verification_uri": "https://microsoft.com/devicelogin",
+            "qr_svg": _QR,
             "expires_in": 900,
             "interval": 5,
             "message": "Open https://microsoft.com/devicelogin and enter H7K2P9QRS.",

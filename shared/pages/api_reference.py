@@ -49,6 +49,8 @@ class Response:
     status: str
     description: str
     bodies: tuple[Body, ...]
+    reasons: tuple[str, ...]
+    """Of a refusal: which problems it can be, where the document says."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _operation(method: str, path: str, item: Mapping[str, Any], operation: Mappi
         ),
         bodies=_bodies(operation.get("requestBody", {})),
         responses=tuple(
-            Response(status, response.get("description", ""), _bodies(response))
+            Response(status, response.get("description", ""), _bodies(response), tuple(_reasons(response)))
             for status, response in operation.get("responses", {}).items()
         ),
     )
@@ -149,6 +151,11 @@ def _bodies(carrier: Mapping[str, Any]) -> tuple[Body, ...]:
         Body(media_type, _type(content.get("schema", {})), _properties(content.get("schema", {})))
         for media_type, content in carrier.get("content", {}).items()
     )
+
+
+def _reasons(response: Mapping[str, Any]) -> Iterator[str]:
+    for content in response.get("content", {}).values():
+        yield from content.get("schema", {}).get("properties", {}).get("reason", {}).get("enum", ())
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> Schema:

@@ -157,7 +157,7 @@ def test_inline_upload_cut_everywhere_is_one_job(bad_wire: tuple[World, Proxy], 
     world, proxy = bad_wire
     device = enrolled(world)
     sign_in(world, device)
-    document = world.pdf() + b"\n" * 300_000
+    document = world.pdf() + b"\n" * 300_000 + b"%%EOF"
     for kib in range(0, 320, 64):
         proxy.cut_after, proxy.cuts = 2000 + kib * 1024, 1
         job = device.scan(_file(tmp_path, document + b"\n" * kib), user="adele")

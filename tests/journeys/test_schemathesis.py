@@ -12,21 +12,21 @@ import pytest
 from tests.devices.printer import Printer
 
 HERE = Path(__file__).parent
-SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "0"))
-"""For the longer form, which makes new cases until the time is over (docs/development.md)."""
+MORE = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "0"))
+"""For the longer form: so many cases of each call and phase, others at every run (docs/development.md)."""
 PRINTERS = 16
 PHASES = ("Examples", "Coverage", "Fuzzing", "Stateful")
 
 
-@pytest.mark.timeout(300 + 2 * SECONDS)
+@pytest.mark.timeout(300 + 60 * MORE)
 def test_whatever_is_asked_is_answered_as_documented(world: Any, tmp_path: Path) -> None:
     """I14: no 5xx, no status, reason, header or content beyond the document; good and bad input."""
     world.consent()
-    printers = [Printer(world.rooms) for _ in range(PRINTERS + SECONDS // 10)]
+    printers = [Printer(world.rooms) for _ in range(PRINTERS + MORE)]
     for printer in printers:
         printer.enrol()
     world.sign_in(world.printer())
-    amount = ["--max-time", str(SECONDS)] if SECONDS else ["--generation-deterministic", "--max-examples", "5"]
+    amount = ["--max-examples", str(MORE)] if MORE else ["--generation-deterministic", "--max-examples", "5"]
     run = subprocess.run(
         [
             Path(sys.executable).parent / "schemathesis",
@@ -48,7 +48,7 @@ def test_whatever_is_asked_is_answered_as_documented(world: Any, tmp_path: Path)
         check=False,
         text=True,
         capture_output=True,
-        timeout=280 + 2 * SECONDS,
+        timeout=280 + 60 * MORE,
     )
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
     for phase in PHASES:

@@ -71,6 +71,16 @@ def test_a_body_without_a_name_shows_its_fields() -> None:
     assert "scope *" in [cell.text for cell in page.all("th")]
 
 
+def test_a_refusal_leads_to_its_problems() -> None:
+    """Where the document names the reasons of a status, each is a link to what it means."""
+    schema = {"$ref": "#/components/schemas/Problem", "properties": {"reason": {"enum": ["not_found", "slow_down"]}}}
+    response = {"description": "No", "content": {"application/problem+json": {"schema": schema}}}
+    document = {"paths": {"/thing": {"get": {"responses": {"404": response}}}}}
+    page = Outline(PAGES.render(ApiDocs(document), language="en").body.decode())
+    links = [link.attributes["href"] for link in page.all("a") if link.text in {"not_found", "slow_down"}]
+    assert links == ["#not_found", "#slow_down"]
+
+
 def test_words_in_double_backquotes_are_code() -> None:
     """Docstrings mark code with double backquotes; the page shows it as code and not the marks."""
     page = Outline(
