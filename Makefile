@@ -23,7 +23,7 @@ COUNT ?= 1
 # More than cores: a test waits for Azurite, browsers and sockets half of its time.
 WORKERS ?= 4
 
-.PHONY: help install test-install run test lint demo ticket texts pictures pins clean package proof bench-cold infra-check
+.PHONY: help install test-install run test lint demo ticket texts pictures pins clean package proof bench bench-cold infra-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill
 
 proof: test-install ## all proofs in full, each bounded in time: crashes, storage, histories, soak, fuzzing, mutations; PARTS="crash soak" for some
 	@$(IN)/python -m bench.proof $(PARTS)
+
+bench: test-install $(if $(filter-out cold,$(PARTS)),,package) .run/bench/installed ## everything measured beside its floors, into docs/performance.md; QUICK=1, PARTS="deliver smtp"
+	@PYTHONPATH=clients/python/src $(IN)/python -m bench $(if $(QUICK),--quick) $(PARTS)
 
 bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5
 	@$(IN)/python -m bench.cold --rounds $(or $(ROUNDS),5)
@@ -124,6 +127,12 @@ $(AZURITE): local/azurite/package.json local/azurite/package-lock.json | $(VENV)
 .run/checkov/installed: infra/requirements-checkov.txt | $(IN)/python
 	@$(IN)/python -m venv .run/checkov
 	@.run/checkov/bin/python -m pip --disable-pip-version-check install --quiet -r infra/requirements-checkov.txt
+	@touch $@
+
+# What is measured beside us, and what draws: in an environment of their own.
+.run/bench/installed: bench/requirements.txt | $(IN)/python
+	@$(IN)/python -m venv .run/bench
+	@.run/bench/bin/python -m pip --disable-pip-version-check install --quiet -r bench/requirements.txt
 	@touch $@
 
 %.mo: %.po | $(VENV)/installed

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import json
 import re
 import shutil
 import statistics
@@ -28,6 +27,7 @@ from pathlib import Path
 
 import requests
 
+from bench.figures import Figures, keep
 from local import azurite
 from local.environment import Ports, app_environment, process_environment
 from local.functions_host import tool_folder, tool_python
@@ -179,12 +179,15 @@ def main() -> int:
     """Measure, print a table, and say whether every door is within the goal."""
     parser = argparse.ArgumentParser(prog="python -m bench.cold", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="two doors, once each")
     parser.add_argument("--doors", nargs="*", default=list(DOORS), choices=list(DOORS))
     parser.add_argument("--json", type=Path, help="write every figure here, too")
     given = parser.parse_args()
     if not PACKAGE.is_dir():
         print("There is no package: make package", file=sys.stderr)
         return 2
+    if given.quick:
+        given.rounds, given.doors = 1, given.doors[1:3]
     times: dict[str, Times] = {name: Times() for name in ("hello", *given.doors)}
     with tempfile.TemporaryDirectory() as folder, surroundings() as environment:
         hello = prepare(Path(folder))
@@ -196,25 +199,24 @@ def main() -> int:
                     (measured.wall, measured.cpu, measured.memory), start(app, asked, environment), strict=True
                 ):
                     figures.append(figure)
-    if given.json:
-        given.json.write_text(json.dumps({name: vars(measured) for name, measured in times.items()}, indent=1))
-    return report(times)
+    return report(times, given.json)
 
 
-def report(times: dict[str, Times]) -> int:
-    """Print medians; 1 where a door needs more CPU than the goal allows."""
-    base = min(times["hello"].cpu)
-    print("| door | wall ms (least) | CPU ms (least) | least CPU, times hello | MB |\n|---|---|---|---|---|")
-    worst = 0.0
+def report(times: dict[str, Times], file: Path | None = None) -> int:
+    """Show medians; 1 where a door needs more CPU than the goal allows."""
+    base, figures, worst = min(times["hello"].cpu), Figures(), 0.0
+    figures.table("cold start", "door", "wall ms", "least", "CPU ms", "least CPU", "times hello", "MB")
     for name, measured in times.items():
-        cpu = statistics.median(measured.cpu)
         factor = min(measured.cpu) / base
         worst = max(worst, factor)
-        print(
-            f"| {name} | {statistics.median(measured.wall):.0f} ({min(measured.wall):.0f}) "
-            f"| {cpu:.0f} ({min(measured.cpu):.0f}) | {factor:.2f} | {statistics.median(measured.memory):.0f} |"
+        figures.row(
+            name,
+            *(statistics.median(measured.wall), min(measured.wall)),
+            *(statistics.median(measured.cpu), min(measured.cpu), factor),
+            statistics.median(measured.memory),
         )
     print(f"The slowest door needs {worst:.2f} times a FastAPI application of one route; the goal is {GOAL}.")
+    keep(figures, file)
     return int(worst > GOAL)
 
 

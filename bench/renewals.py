@@ -1,17 +1,14 @@
-"""What keeping sign-ins alive costs: beside 1,000 and 100,000 stored, and for 1,000 people over 400 days.
+"""What keeping sign-ins alive costs: beside 1,000, 10,000 and 100,000 stored, and for 1,000 people over 400 days.
 
-``python -m bench.renewals [--people 1000]`` starts Azurite and the emulated Microsoft, prints two tables, and ends.
+``python -m bench.renewals [--people 1000] [--quick]`` starts Azurite and the emulated Microsoft, and ends.
 """
 
-import argparse
 import logging
 import os
 import secrets
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -20,23 +17,11 @@ from typing import Any
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.data.tables import TableClient
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from local import azurite
-from local.environment import Ports, app_environment
-from local.microsoft.cloud import Cloud
-from local.microsoft.records import Application
-from local.microsoft.server import running
-from local.microsoft.smtp_server import running as submitting
-from local.microsoft.switchboard import Switchboard
-from local.tls import prepare
-from shared import settings
-from shared.organisations import RANGES
-from shared.services import Services
-from shared.storage import Table, create_all
-from tests.conftest import Clock, Microsoft
-from tests.vault.conftest import GRANTED, TID, Staff
+from bench.figures import Figures, arguments, keep
+from bench.office import office
+from shared.storage import Table
+from tests.vault.conftest import TID, Staff
 
 DUE = 60
 DAYS, OUTAGE_BEGINS, OUTAGE_DAYS = 400, 75, 59
@@ -59,30 +44,6 @@ class Meter(SansIOHTTPPolicy):  # type: ignore[type-arg]
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002
         """Count an answer's bytes."""
         self.bytes += len(response.http_response.body() or b"")
-
-
-@contextmanager
-def office(directory: Path) -> Iterator[Staff]:
-    """Storage, Microsoft and a worker of the service, on the loopback."""
-    tls = prepare(directory / "tls")
-    os.environ.pop("CURL_CA_BUNDLE", None)
-    os.environ.update(REQUESTS_CA_BUNDLE=str(tls.bundle_file), SSL_CERT_FILE=str(tls.bundle_file))
-    clock = Clock()
-    environment = app_environment(directory, Ports())
-    certificate = x509.load_pem_x509_certificate(Path(environment["CLIENT_CERTIFICATE_FILE"]).read_bytes())
-    application = Application(
-        environment["CLIENT_ID"], (), certificates=(certificate.public_bytes(Encoding.PEM).decode(),)
-    )
-    cloud = Cloud([application], clock=clock)
-    switchboard = Switchboard(cloud)
-    process, connection = azurite.start(log=directory / "azurite.log")
-    with process, running(cloud, tls, switchboard=switchboard) as url, submitting(cloud, tls, switchboard) as smtp:
-        create_all(connection)
-        told = {**environment, "DataStorage": connection, "AUTHORITY_URL": url, "GRAPH_URL": url}
-        rooms = Services(settings.read(told), clock=clock)
-        cloud.grant("contoso", rooms.settings.client_id, GRANTED)
-        rooms.organisations.consented(TID, name="Contoso", consented_range=RANGES["send"], proven_by="", oid="0")
-        yield Staff(rooms, Microsoft(cloud, switchboard, url, smtp), clock, told, directory / "log")
 
 
 def metered(staff: Staff) -> Meter:
@@ -117,14 +78,14 @@ def fill(staff: Staff, first: int, last: int) -> None:
         insert(staff, "renewals", day, [{**entry, "RowKey": f"{TID}|{oid}", "oid": oid} for oid in oids[spread::10]])
 
 
-def cost(staff: Staff) -> None:
-    """Print what a run costs beside more and more people who are not due."""
+def cost(staff: Staff, figures: Figures, stored_then: Sequence[int]) -> None:
+    """Tell what a run costs beside more and more people who are not due."""
     staff.hire(DUE)
     meter = metered(staff)
-    print("\n| stored | due | requests to storage | bytes read | seconds | an empty run: requests, ms |")
-    print("|---|---|---|---|---|---|")
+    head = ("stored", "due", "requests to storage", "KB read", "seconds", "an empty run: requests", "its ms")
+    figures.table("renewals", *head)
     stored = DUE
-    for wanted in (1_000, 100_000):
+    for wanted in stored_then:
         fill(staff, stored, wanted)
         stored = wanted
         staff.clock.advance(days=31)
@@ -137,13 +98,12 @@ def cost(staff: Staff) -> None:
         meter.requests.clear()
         begun = monotonic()
         assert staff.rooms.keep_alive.run() == 0
-        idle = f"{meter.requests.total()}, {(monotonic() - begun) * 1000:.0f}"
-        print(f"| {stored:,} | {renewed} | {requests} | {read:,} | {spent:.1f} | {idle} |")
-        sys.stdout.flush()
+        idle = (monotonic() - begun) * 1000
+        figures.row(stored, renewed, requests, read / 1000, spent, meter.requests.total(), idle)
 
 
-def years(staff: Staff, count: int) -> None:
-    """Print what 400 days do to people who never scan, with an outage of Entra's of 59 days."""
+def years(staff: Staff, count: int, figures: Figures) -> None:
+    """Tell what 400 days do to people who never scan, with an outage of Entra's of 59 days."""
     begun, asked, idle = monotonic(), 0, timedelta()
     for day in range(DAYS):
         if day < 30:
@@ -163,25 +123,24 @@ def years(staff: Staff, count: int) -> None:
         staff.clock.advance(days=1)
     grants = list(staff.rooms.grants.of_tenant(TID))
     ended = sum(not grant.usable for grant in grants)
-    print("\n| people | days | outage | calls to Entra | longest idle, days | ended | seconds |")
-    print("|---|---|---|---|---|---|---|")
-    print(
-        f"| {len(grants):,} | {DAYS} | {OUTAGE_DAYS} days from day {OUTAGE_BEGINS} | {asked:,} "
-        f"| {idle / timedelta(days=1):.1f} | {ended} | {monotonic() - begun:.0f} |"
-    )
+    figures.table("years", "people", "days", "outage, days", "calls to Entra", "longest idle, days", "ended", "seconds")
+    longest = idle / timedelta(days=1)
+    figures.row(len(grants), DAYS, OUTAGE_DAYS, asked, longest, ended, monotonic() - begun)
 
 
 def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=1000, help="for the 400 days; 0 leaves them out")
-    people = parser.parse_args().people
+    """Show both tables."""
+    parser = arguments(__doc__)
+    parser.add_argument("--people", type=int, default=0, help="for 400 days; 0 leaves them out")
+    asked = parser.parse_args()
     logging.getLogger("shared.vault").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as name, office(Path(name)) as staff:
-        cost(staff)
-    if people:
-        with tempfile.TemporaryDirectory() as name, office(Path(name)) as staff:
-            years(staff, people)
+    figures = Figures()
+    with tempfile.TemporaryDirectory() as name, office(Path(name)) as found:
+        cost(found.staff, figures, (1_000,) if asked.quick else (1_000, 10_000, 100_000))
+    if asked.people:
+        with tempfile.TemporaryDirectory() as name, office(Path(name)) as found:
+            years(found.staff, asked.people, figures)
+    keep(figures, asked.json)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""How fast scans are delivered, beside two floors: ``python -m bench.send [--scans 400] [--quick]``.
+"""How fast scans are delivered, beside two floors: ``python -m bench.send [--quick] [--goal] [--scans 400]``.
 
 Two worker processes of the service take scans that wait in the queue of a real Azurite and post them to a mail service
 that takes 0 or 150 ms (``bench.upstream``). The floors are measured in the same run, in such processes, too: a client
 that posts ready-made bytes, and one that makes the same requests to storage as well. A device has one person.
 """
 
-import argparse
 import hashlib
 import io
 import json
@@ -18,13 +17,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from time import monotonic, sleep
 from typing import Any
 
 import requests
 
-from bench.renewals import office
+from bench.figures import Figures, arguments, cpu_of, keep, percentile
+from bench.office import office
 from local.tls import prepare
 from shared.devices import Device
 from shared.scans import Manifest
@@ -33,7 +32,8 @@ from tests.vault.conftest import TID, Staff
 
 HOUSE = Path(__file__).resolve().parent.parent
 WORKERS = 2
-KINDS = ("service", "storage", "bare")
+KINDS = {"service": "service", "storage": "same storage calls", "bare": "ready-made bytes"}
+HEAD = ("a second", "p50 ms", "p99 ms", "CPU ms each", "of all processes", "peak MiB")
 WARM = 64
 PORT = 24990
 
@@ -43,12 +43,14 @@ class Bench:
 
     Args:
         staff: the service on storage of its own.
-        url: of the mail service.
+        beside: the processes of storage and of the mail service, whose CPU is counted, too.
     """
 
-    def __init__(self, staff: Staff, url: str) -> None:
+    def __init__(self, staff: Staff, beside: list[int]) -> None:
         self.staff = staff
-        self.url = url
+        self.url = ""
+        self._beside = beside
+        self._asking = requests.Session()
         self.devices: list[Device] = []
 
     def hire(self, count: int) -> None:
@@ -75,23 +77,23 @@ class Bench:
 
     def taken(self) -> int:
         """How many mails the mail service took."""
-        return int(requests.get(f"{self.url}/count", timeout=10).text)
+        return int(self._asking.get(f"{self.url}/count", timeout=10).text)
 
-    def run(self, kind: str, devices: int, size: int, scans: int) -> dict[str, float]:
+    def run(self, kind: str, devices: int, size: int, scans: int) -> list[float]:
         """Let the workers deliver ``scans`` scans; all of them wait in the queue when it begins."""
         with workers(self.staff, self.url, kind, size) as processes:
             self._part(processes, WARM, devices, size)
             return self._part(processes, scans, devices, size)
 
-    def _part(self, processes: list[Any], scans: int, devices: int, size: int) -> dict[str, float]:
+    def _part(self, processes: list[Any], scans: int, devices: int, size: int) -> list[float]:
         self.fill(scans, devices, size)
         goal = self.taken() + scans
-        begun = monotonic()
+        begun, used = monotonic(), self._used()
         for process in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
         while self.taken() < goal:
-            sleep(0.02)
+            sleep(0.05)
             if monotonic() - begun > 300:
                 raise TimeoutError("the scans were not delivered")
         spent = monotonic() - begun
@@ -99,14 +101,20 @@ class Bench:
             process.stdin.write("stop\n")
             process.stdin.flush()
         told = [json.loads(process.stdout.readline()) for process in processes]
-        seconds = sorted(each for one in told for each in one["seconds"])
-        return {
-            "rate": scans / spent,
-            "p50": median(seconds) * 1000,
-            "p99": seconds[int(len(seconds) * 0.99)] * 1000,
-            "cpu": sum(one["cpu"] for one in told) / scans * 1000,
-            "peak": max(one["peak"] for one in told) / 1024,
-        }
+        used = self._used() - used
+        milliseconds = [each * 1000 for one in told for each in one["seconds"]]
+        own = sum(one["cpu"] for one in told)
+        return [
+            scans / spent,
+            percentile(milliseconds, 0.5),
+            percentile(milliseconds, 0.99),
+            own / scans * 1000,
+            (own + used) / scans * 1000,
+            max(one["peak"] for one in told) / 1024,
+        ]
+
+    def _used(self) -> float:
+        return sum(map(cpu_of, self._beside))
 
 
 @contextmanager
@@ -136,7 +144,7 @@ def workers(staff: Staff, url: str, kind: str, size: int) -> Iterator[list[Any]]
 
 
 @contextmanager
-def mail_service(directory: Path, seconds: float, port: int) -> Iterator[str]:
+def mail_service(directory: Path, seconds: float, port: int) -> Iterator[tuple[str, int]]:
     """The mail service, in a process of its own."""
     tls = prepare(directory / "tls")
     command = [sys.executable, "-m", "bench.upstream", str(port), str(seconds)]
@@ -146,44 +154,38 @@ def mail_service(directory: Path, seconds: float, port: int) -> Iterator[str]:
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        yield f"https://localhost:{port}"
+        yield f"https://localhost:{port}", process.pid
     finally:
         process.kill()
         process.wait()
 
 
-def told(name: str, found: dict[str, float]) -> None:
-    """Print a line of a table."""
-    figures = " | ".join(f"{found[each]:.0f}" for each in ("rate", "p50", "p99"))
-    print(f"| {name} | {figures} | {found['cpu']:.1f} | {found['peak']:.0f} |", flush=True)
-
-
 def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scans", type=int, default=400)
-    parser.add_argument("--quick", action="store_true", help="8 devices at 150 ms alone")
+    """Show the tables."""
+    parser = arguments(__doc__)
+    parser.add_argument("--scans", type=int, default=0, help="for each line; 400, or 60 in the short form")
+    parser.add_argument("--goal", action="store_true", help="8 devices at 150 ms alone")
     asked = parser.parse_args()
-    load = os.getloadavg()[0]
-    print(f"{os.cpu_count()} cores, load before the run {load:.1f}, {WORKERS} workers, {asked.scans} scans each\n")
-    head = "deliveries/s | p50 ms | p99 ms | CPU ms each | peak MiB |\n|---|---|---|---|---|---|"
-    with tempfile.TemporaryDirectory() as name, office(Path(name)) as staff, ExitStack() as closing:
-        delays = (0.15,) if asked.quick else (0.0, 0.15)
-        urls = [closing.enter_context(mail_service(Path(name), s, PORT + n)) for n, s in enumerate(delays)]
-        print(f"| upstream, devices, who | {head}")
-        bench = Bench(staff, urls[0])
-        bench.hire(8 if asked.quick else 32)
-        for seconds, url in zip(delays, urls, strict=True):
+    scans = asked.scans or (60 if asked.quick else 400)
+    narrow = asked.quick or asked.goal
+    figures = Figures()
+    with tempfile.TemporaryDirectory() as name, office(Path(name)) as found, ExitStack() as closing:
+        delays = (150,) if narrow else (0, 150)
+        services = [closing.enter_context(mail_service(Path(name), ms / 1000, PORT + n)) for n, ms in enumerate(delays)]
+        bench = Bench(found.staff, [found.storage, *(pid for _, pid in services)])
+        bench.hire(8 if narrow else 32)
+        figures.table("deliver", "upstream ms", "devices", "who", *HEAD)
+        for delay, (url, _) in zip(delays, services, strict=True):
             bench.url = url
-            for devices in (8,) if asked.quick else (1, 8, 32):
-                for kind in KINDS:
-                    found = bench.run(kind, devices, 100_000, asked.scans)
-                    told(f"{seconds * 1000:.0f} ms, {devices}, {kind}", found)
-        if not asked.quick:
-            print(f"\n| size, who | {head}")
-            for size in (10_000, 1_000_000, 3_000_000):
-                for kind in KINDS:
-                    told(f"{size:,} B, {kind}", bench.run(kind, 8, size, min(asked.scans, 100)))
+            for devices in (8,) if narrow else (1, 8, 32):
+                for kind, who in KINDS.items():
+                    figures.row(delay, devices, who, *bench.run(kind, devices, 100_000, scans))
+        if not asked.goal:
+            figures.table("deliver by size", "KB", "who", *HEAD)
+            for size in (10_000, 3_000_000) if asked.quick else (10_000, 100_000, 1_000_000, 3_000_000):
+                for kind, who in KINDS.items():
+                    figures.row(size // 1000, who, *bench.run(kind, 8, size, min(scans, 100)))
+    keep(figures, asked.json)
 
 
 if __name__ == "__main__":

@@ -48,31 +48,28 @@ class Bare:
         self._session = OutboundSession()
         self._body = json.dumps({"message": {"contentBytes": base64.b64encode(bytes(size)).decode()}}).encode()
         self._storage = storage
-        self._jobs = rooms.storage.table("jobs")._client  # noqa: SLF001
-        self._grants = rooms.storage.table("grants")._client  # noqa: SLF001
-        self._documents = rooms.storage.blobs("documents")._client  # noqa: SLF001
+        self._jobs = rooms.storage.table("jobs")
+        self._grants = rooms.storage.table("grants")
+        self._documents = rooms.storage.blobs("documents")
 
     def deliver(self, message: str) -> None:
         """Do what is done at least."""
         if not self._storage:
             self._post()
             return
-        from azure.core import MatchConditions
 
         device, _, job = message.partition("/")
-        entity = self._jobs.get_entity(device, key("job", job))
-        same = {"etag": entity.metadata["etag"], "match_condition": MatchConditions.IfNotModified}
-        written = self._jobs.update_entity({**entity, "state": "sending"}, mode="replace", **same)
-        self._grants.get_entity(TID, entity["oid"])
-        self._documents.download_blob(entity["blob"], etag=entity["etag"], match_condition=same["match_condition"])
-        rows = [{"PartitionKey": LISTS, "RowKey": f"{kind}|{uuid4()}"} for kind in ("slot", "mark")]
-        self._jobs.submit_transaction([("create", row) for row in rows])
+        entity = self._jobs.get(device, key("job", job))
+        assert entity is not None
+        self._grants.get(TID, entity["oid"])
+        b"".join(self._documents.read(entity["blob"], entity["etag"]))
+        slot = f"slot|{uuid4()}"
+        self._jobs.insert(LISTS, slot, {"until": entity["updated"]})
+        claimed = self._jobs.replace(entity, {**entity.values, "state": "sending"})
         self._post()
-        same = {**same, "etag": written["etag"]}
-        self._jobs.update_entity({**entity, "state": "sent"}, mode="replace", **same)
-        self._documents.delete_blob(entity["blob"])
-        rows.append({"PartitionKey": LISTS, "RowKey": entity["due"]})
-        self._jobs.submit_transaction([("delete", row) for row in rows])
+        self._jobs.replace(claimed, {**entity.values, "state": "sent"})
+        self._documents.delete(entity["blob"])
+        self._jobs.delete_together(LISTS, [entity["due"], slot])
 
     def _post(self) -> None:
         headers = {"Content-Type": "application/json", "Authorization": "Bearer x"}

@@ -20,6 +20,7 @@ from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolic
 
 from functions import DELIVERIES
 from shared.services import Services
+from shared.storage.account import ByConnectionString
 
 HIDDEN = 600
 """Seconds that a message is hidden while it is worked on, as the Functions host does."""
@@ -67,8 +68,9 @@ class QueueDoor:
     """
 
     def __init__(self, connection: str, rooms: Services) -> None:
-        self._queue = _queue(connection, DELIVERIES)
-        self._poison = _queue(connection, f"{DELIVERIES}-poison")
+        account = ByConnectionString(connection)
+        self._queue = _queue(account, DELIVERIES)
+        self._poison = _queue(account, f"{DELIVERIES}-poison")
         self._rooms = rooms
         self._rules = rules()
 
@@ -126,12 +128,9 @@ class QueueDoor:
         self._queue.delete_message(message)
 
 
-def _queue(connection: str, name: str) -> QueueClient:
-    return QueueClient.from_connection_string(
-        connection,
-        name,
-        message_encode_policy=TextBase64EncodePolicy(),
-        message_decode_policy=TextBase64DecodePolicy(),
+def _queue(account: ByConnectionString, name: str) -> QueueClient:
+    return account.queue(
+        name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
     )
 
 

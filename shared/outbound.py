@@ -33,6 +33,9 @@ class OutboundSession(requests.Session):
         super().__init__()
         self._clock = clock
         self._used = clock()
+        self._settings: dict[str, Any] = {}
+        # The environment is asked once per host below; asked for each request, ``.netrc`` could overrule our tokens.
+        self.trust_env = False
         # Threads that find no idle connection open one; requests would keep ten, and shake hands again for the others.
         self.mount("https://", HTTPAdapter(pool_maxsize=KEPT))
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -46,3 +49,12 @@ class OutboundSession(requests.Session):
             self.close()
         self._used = self._clock()
         return super().request(*args, **kwargs)
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Return proxies and certificates: those of the environment, as ``requests`` reads them."""
+        if proxies or verify is not None or cert is not None:
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        host = str(url).partition("://")[2].partition("/")[0]
+        if host not in self._settings:
+            self._settings[host] = requests.Session().merge_environment_settings(url, {}, None, None, None)
+        return {**self._settings[host], "stream": bool(stream)}

@@ -658,7 +658,7 @@ class Services:
             self.mailboxes,
             self.transports,
             self.slots,
-            Claims(self.jobs, self.slots, self.organisations, self.clock),
+            Claims(self.jobs, self.organisations, self.clock),
             self.holds,
             self.failure_notices,
             self.clock,

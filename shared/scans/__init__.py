@@ -20,7 +20,7 @@ The row is the truth, the queue a wake-up. Of the rows of table ``jobs``, two li
 device: the job itself and its place in the device's history. All others lie in the one partition ``lists``, so that
 they are written and deleted together: the person's trace of the scan, its place among what is kept (for expiry after
 thirty days), its place among what is due (so that the sweep costs what is due and not what is stored), and while its
-mail leaves, a slot of the mailbox and the mark of the delivery. Before a job's row says "look again at T", the list
+mail leaves, a slot of the mailbox. Before a job's row says "look again at T", the list
 of what is due says that time or an earlier one; so no job is ever forgotten. Before a document is stored, it is
 announced; so none is ever lost sight of. What each request to storage is for stands in docs/delivery.md.
 """

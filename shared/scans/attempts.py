@@ -18,7 +18,7 @@ REMEMBERED = 20
 LONGEST = 4096
 """Bytes in the row, which a table's limits and its price per kilobyte would notice."""
 BROKEN_OFF = "broken_off"
-"""The outcome of an attempt that its process did not live to end: nothing of it had left, or the mailbox is asked."""
+"""The outcome of an attempt that its process did not live to end, where the mailbox is asked what became of it."""
 
 
 @dataclass(frozen=True)

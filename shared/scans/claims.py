@@ -1,30 +1,62 @@
 """Who may deliver a job: one delivery at a time, by a lease in the job's row.
 
-A lease that ran out is taken away from its delivery for good (see ``slots``). What the successor then finds decides:
-a mail that had not begun to leave never will, and is simply sent; one that had is looked for where the mailbox can be
-asked, and is otherwise an open outcome.
+A delivery gets everything ready first (token, document, message) and claims the job just before the first byte. So a
+job whose lease ran out is one whose mail may have left: it is looked for where the mailbox can be asked, and is
+otherwise an open outcome. A delivery that died before its claim has left no trace, and the next one simply sends. Of
+two that are ready at once, one write is first, however wrong a clock goes and however long a process was stopped.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults
 from shared.scans.attempts import BROKEN_OFF, Attempt, noted
 from shared.scans.jobs import PARKED, RESTING, Decision, Job, Jobs
-from shared.scans.slots import Slots
+from shared.storage import Value
 
 if TYPE_CHECKING:
     from shared.organisations import Organisations
 
-LEASE = timedelta(seconds=90)
-"""From the claim to the first byte: longer than that takes with all its time-outs."""
 GIVEN_UP_AFTER = timedelta(hours=24)
 LONGEST_PAUSE = 900.0
 """Seconds between attempts where nobody says how long."""
+LOOKED_AT_AGAIN = timedelta(seconds=90)
+"""After a delivery took over from one that died: longer than getting ready takes with all its time-outs."""
+_READY = frozenset({"accepted", "waiting"})
+
+
+class TakenOver(Exception):
+    """The job is somebody else's: nothing may be sent."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a delivery that may try a job knows itself by.
+
+    Attributes:
+        begun: the job as it was when the delivery began to get ready.
+        lease: what the job's row will say when the delivery has claimed it.
+        number: the how manieth attempt it is.
+    """
+
+    begun: Job
+    lease: str
+    number: int
+
+    def holds(self, job: Job) -> bool:
+        """Say whether a job is this delivery's to write: claimed by it, or by nobody since it began.
+
+        A delivery whose lease ran out may still know better than "uncertain", nothing else.
+        """
+        if job.lease == self.lease:
+            return job.state in {"sending", "uncertain"}
+        begun = self.begun
+        return (job.state, job.lease, job.attempts) == (begun.state, begun.lease, begun.attempts)
 
 
 class Claims:
@@ -32,19 +64,19 @@ class Claims:
 
     Args:
         jobs: the rows.
-        slots: says how far a delivery had come that let its lease run out.
         organisations: decides what becomes of an open outcome.
         clock: the time now.
     """
 
-    def __init__(self, jobs: Jobs, slots: Slots, organisations: Organisations, clock: Callable[[], datetime]) -> None:
+    def __init__(self, jobs: Jobs, organisations: Organisations, clock: Callable[[], datetime]) -> None:
         self._jobs = jobs
-        self._slots = slots
         self._organisations = organisations
         self._clock = clock
 
-    def claim(self, known: Job) -> tuple[Job, bool]:
-        """Return the job as it stands, and whether it is the caller's now.
+    def turn(self, known: Job) -> tuple[Job, Turn | None]:
+        """Return the job as it stands, and where a delivery may try it now, its turn.
+
+        It costs a request only where another delivery has died, or the job is older than a day.
 
         Args:
             known: the job as it was read before.
@@ -52,47 +84,74 @@ class Claims:
         Raises:
             NotFound: there is no such job.
         """
-        lease = str(uuid.uuid4())
-        job = self._jobs.change(known.device_id, known.manifest.id, lambda job: self._decide(job, lease), known=known)
-        return job, job.state == "sending" and job.lease == lease
+        job, late = known, self._is_late(known)
+        if not self._may_begin(job) or late:
+            job = self._jobs.change(known.device_id, known.manifest.id, self._decide, known=known)
+        if not self._may_begin(job):
+            return job, None
+        return job, Turn(job, str(uuid.uuid4()), job.attempts if late else job.attempts + 1)
 
-    def _decide(self, job: Job, lease: str) -> Decision:
-        now = self._clock()
-        if job.state in RESTING | PARKED or (job.next_attempt is not None and now < job.next_attempt):
-            return None
-        if job.state == "sending" and job.lease_until is not None and now < job.lease_until:
-            return None
-        look, repeated, past = job.look, job.repeated, job.past
-        if job.state == "sending" and job.lease is not None:
-            came = self._slots.seize(job.lease)
-            if came is not None and now < came.until:
-                # Earlier than the sweep, which has just seen that the lease is over, would look again.
-                return {}, came.until + timedelta(seconds=1)
-            look = look or (came is not None and came.verified)
-            past = noted(past, Attempt(job.attempts, now, BROKEN_OFF))
-            if came is not None and not came.verified:
-                unknown = faults.OutcomeUnknown.reason
-                past = noted(job.past, Attempt(job.attempts, now, "uncertain", unknown))
-                if not self.repeats(job):
-                    # Its delivery died between the first byte and the record: nobody knows.
-                    return {"state": "uncertain", "reason": unknown, "past": past}, None
-                repeated = True
-        if job.attempts and now > job.deliverable_since + GIVEN_UP_AFTER + timedelta(seconds=LONGEST_PAUSE):
-            # Attempts that end in a crash never come to the end of one.
-            ended = {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None, "past": past}
-            return ended, None
-        until = now + LEASE
-        return {
-            "state": "sending",
-            "lease": lease,
-            "lease_until": until,
-            "attempts": job.attempts + 1,
-            "next_attempt": None,
-            "look": look,
-            "repeated": repeated,
-            "past": past,
-        }, until + timedelta(seconds=1)
+    def claim(self, turn: Turn, until: datetime, *, verified: bool) -> Job:
+        """Write down that the mail of a job is about to leave. Whoever comes now leaves the job alone until ``until``.
+
+        Args:
+            turn: of the delivery.
+            until: when the mail will have left, whatever happens.
+            verified: whether the mailbox can be asked what became of the mail.
+
+        Raises:
+            TakenOver: somebody else was first.
+            NotFound: the job is gone.
+        """
+
+        def claim(job: Job) -> Decision:
+            if not turn.holds(job):
+                raise TakenOver
+            return {
+                "state": "sending",
+                "lease": turn.lease,
+                "lease_until": until,
+                "attempts": turn.number,
+                "next_attempt": None,
+                "verified": verified,
+            }, until + timedelta(seconds=1)
+
+        begun = turn.begun
+        return self._jobs.change(begun.device_id, begun.manifest.id, claim, known=begun)
 
     def repeats(self, job: Job) -> bool:
         """Say whether a job with an open outcome is sent once more: as its organisation decided, and never twice."""
         return not job.repeated and self._organisations.recent(job.tid).policy.unknown_outcome == "send_again"
+
+    def _may_begin(self, job: Job) -> bool:
+        return job.state in _READY and (job.next_attempt is None or job.next_attempt <= self._clock())
+
+    def _is_late(self, job: Job) -> bool:
+        return self._clock() > job.deliverable_since + GIVEN_UP_AFTER + timedelta(seconds=LONGEST_PAUSE)
+
+    def _decide(self, job: Job) -> Decision:
+        now = self._clock()
+        if job.state in RESTING | PARKED or (job.next_attempt is not None and now < job.next_attempt):
+            return None
+        changes: dict[str, Value | None] = {}
+        if job.state == "sending":
+            if job.lease_until is not None and now < job.lease_until:
+                return None
+            unknown = faults.OutcomeUnknown.reason
+            if job.verified:
+                changes = {"look": True, "past": noted(job.past, Attempt(job.attempts, now, BROKEN_OFF))}
+            else:
+                past = noted(job.past, Attempt(job.attempts, now, "uncertain", unknown))
+                if not self.repeats(job):
+                    # Its delivery died between the first byte and the record: nobody knows.
+                    return {"state": "uncertain", "reason": unknown, "past": past}, None
+                changes = {"repeated": True, "past": past}
+        if self._is_late(job):
+            if job.attempts:
+                # Attempts that end in a crash never come to the end of one.
+                given_up = {"state": "failed", "reason": faults.NotDeliveredInTime.reason, "next_attempt": None}
+                return {**changes, **given_up}, None
+            # Counted before it begins, so that it is the last one if it does end in a crash.
+            changes["attempts"] = 1
+        waiting: dict[str, Value | None] = {"state": "waiting", "lease": None, "lease_until": None, **changes}
+        return waiting, now + LOOKED_AT_AGAIN

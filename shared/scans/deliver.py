@@ -1,8 +1,8 @@
-"""Delivering a scan: claim, token, message, hand over, record.
+"""Delivering a scan: token, message, claim, hand over, record.
 
-One delivery holds a job by a lease in its row (``claims``). Before the first byte goes to the mail service it says so
-(``slots``); whoever finds that mark beside a lease that ran out knows that the mail may have been sent, and does not
-send it again blindly.
+A delivery gets everything ready, and just before the first byte goes to the mail service takes a slot of the mailbox
+(``slots``) and claims the job (``claims``); whoever finds a claim that ran out knows that the mail may have been sent,
+and does not send it again blindly.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from shared.faults import Action
 from shared.mail import Draft, TokenRejected
 from shared.organisations.ranges import GRAPH, GRAPH_DOCUMENT_LIMIT, SEND_MAIL
 from shared.scans.attempts import ended, noted
-from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims
+from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims, TakenOver, Turn
 from shared.scans.compose import compose
 from shared.scans.failure_notices import FailureNotices
 from shared.scans.gate import Gate
 from shared.scans.holds import Holds
 from shared.scans.jobs import FINAL, HELD, Decision, Job, Jobs
-from shared.scans.slots import AllTaken, Slots, TakenOver
+from shared.scans.slots import AllTaken, Slots
 from shared.scans.stored import StoredDocument
 from shared.storage import Blobs, Queue, Value
 
@@ -52,7 +52,7 @@ SENDING = timedelta(seconds=90)
 SENDING_BY_SMTP = timedelta(seconds=570)
 """From the first byte to the written end: longer than the transport takes with all its time-outs."""
 SLOWEST = 1_000_000
-"""Bytes a second that an upload is allowed beside that. A slower one is not lost: see ``slots``."""
+"""Bytes a second that an upload is allowed beside that. A slower one is not lost: see ``claims``."""
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -74,13 +74,14 @@ class _Way:
 
 @dataclass
 class _Attempt:
-    """A delivery that holds a job."""
+    """A delivery whose turn it is."""
 
     job: Job
-    slot: int
+    turn: Turn
+    first_slot: int
     """Of its mailbox, to try first."""
-    rows: tuple[str, ...] = ()
-    """What says that the mail is about to leave or has left."""
+    slot: str | None = None
+    """The slot that it has: from then on its mail is about to leave, or has left."""
     verified: bool = False
 
 
@@ -95,7 +96,7 @@ class Delivery:
         organisations: learns when a consent is gone.
         mailboxes: knows whose mailbox a token is for.
         transports: the ways out, and the choice between them.
-        slots: where it is written that a mail is about to leave.
+        slots: how many mails leave at once for a mailbox.
         claims: gives jobs to deliveries.
         holds: keeps what its person must sign in for.
         notices: tells a person what failed for good.
@@ -161,9 +162,9 @@ class Delivery:
             self._deliveries.send(message, delay=NEXT_LOOK)
             return
         try:
-            job, mine = self._claims.claim(job)
-            if mine:
-                self._attempt(_Attempt(job, slot))
+            job, turn = self._claims.turn(job)
+            if turn is not None:
+                self._attempt(_Attempt(job, turn, slot))
             elif job.state in FINAL:
                 # Its end may have been cut off before this.
                 self._documents.delete(job.blob)
@@ -177,7 +178,9 @@ class Delivery:
         try:
             self._send(attempt)
         except TakenOver:
-            log.warning("job %s of device %s, attempt %d: lease lost", job.manifest.id, job.device_id, job.attempts)
+            log.warning("job %s of device %s, attempt %d: taken over", *_named(attempt))
+            if attempt.slot is not None:
+                self._slots.leave(attempt.slot)
         except AllTaken:
             self._step_back(attempt)
         except faults.Fault as fault:
@@ -240,15 +243,12 @@ class Delivery:
         return self._mailboxes.of(way.tid, way.identity, token)
 
     def _hand_over(self, attempt: _Attempt, way: _Way, token: str, sender: Sender) -> None:
-        job, transport, again = attempt.job, way.transport, bool(attempt.rows)
-        document = StoredDocument(self._documents, job)
+        transport, again = way.transport, attempt.slot is not None
+        document = StoredDocument(self._documents, attempt.job)
         document.begin()
         if not again:
-            until = self._clock() + _longest(transport, document.size)
-            attempt.rows = self._slots.take(
-                job, transport.slots, first=attempt.slot, verified=transport.verified, until=until
-            )
-            attempt.verified = transport.verified
+            self._claim(attempt, transport)
+        job = attempt.job
         draft = Draft(job.draft, look=job.look or again, remember=lambda made: self._remember(attempt, made))
         try:
             transport.send(token, sender, way.message, document, draft)
@@ -261,6 +261,14 @@ class Delivery:
             if transport.verified:
                 raise
             raise faults.OutcomeUnknown(type(error).__name__) from error
+
+    def _claim(self, attempt: _Attempt, transport: Transport) -> None:
+        """Say, before the first byte, that the mail is about to leave."""
+        job = attempt.job
+        until = self._clock() + _longest(transport, job.manifest.size)
+        attempt.slot = self._slots.take(job.tid, job.oid, transport.slots, first=attempt.first_slot, until=until)
+        attempt.job = self._claims.claim(attempt.turn, until, verified=transport.verified)
+        attempt.verified = transport.verified
 
     def _learn(self, way: _Way, size: int, fault: faults.TooLarge) -> None:
         """Remember of the mailbox, and of no other, what it did not take: limits are set for each."""
@@ -275,7 +283,7 @@ class Delivery:
         mine = attempt.job
 
         def remember(job: Job) -> Decision:
-            if job.state != "sending" or job.lease != mine.lease:
+            if job.state != "sending" or job.lease != attempt.turn.lease:
                 raise TakenOver
             return {"draft": draft}, self._clock() + WAKE_MARGIN
 
@@ -286,7 +294,7 @@ class Delivery:
         if job.own:
             fault = self._outgoings.meant(fault)
             self._outgoings.note(job.tid, job.device_id, job.manifest.kind, fault.reason)
-        log.warning("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, fault)
+        log.warning("job %s of device %s, attempt %d: %s", *_named(attempt), fault)
         if isinstance(fault, faults.ConsentWithdrawn) and not self._organisations.withdraw(job.tid):
             fault = faults.MicrosoftUnavailable("a fresh consent settles", retry_after=60)
         match fault.action:
@@ -316,7 +324,7 @@ class Delivery:
         kept = replace(job, state=HELD, until=until)
         # A sign-in that looks good and is not, as one whose seal is broken, would go round here for ever. So only the
         # first attempt looks at once; after others the sweep does, in pauses that grow.
-        if job.attempts > 1:
+        if attempt.turn.number > 1:
             later = self._holds.later(kept)
             self._write(attempt, {**held, "next_attempt": later}, due=later)
         elif self._write(attempt, held, due=self._holds.first_look(until)):
@@ -325,7 +333,7 @@ class Delivery:
     def _wait(self, attempt: _Attempt, fault: faults.Fault) -> None:
         pause = fault.retry_after
         if pause is None:
-            pause = min(FIRST_PAUSE * 3 ** (attempt.job.attempts - 1), LONGEST_PAUSE)
+            pause = min(FIRST_PAUSE * 3 ** (attempt.turn.number - 1), LONGEST_PAUSE)
         # Jitter only ever adds: Retry-After is obeyed to the second (R40).
         pause += pause * self._below(200) / 1000
         if self._clock() + timedelta(seconds=pause) > attempt.job.deliverable_since + GIVEN_UP_AFTER:
@@ -335,9 +343,8 @@ class Delivery:
 
     def _step_back(self, attempt: _Attempt) -> None:
         """Others are sending to this mailbox: come back soon. It is no fault, and counts as no attempt."""
-        self._again(
-            attempt, STEP_BACK + self._below(2000) / 1000, {"reason": None, "attempts": attempt.job.attempts - 1}
-        )
+        pause = STEP_BACK + self._below(2000) / 1000
+        self._again(attempt, pause, {"reason": None, "attempts": attempt.turn.begun.attempts})
 
     def _again(self, attempt: _Attempt, pause: float, changes: Mapping[str, Value | None]) -> None:
         at = self._clock() + timedelta(seconds=pause)
@@ -354,30 +361,35 @@ class Delivery:
             job = attempt.job
             if state == "failed" and reason is not None and not job.own:
                 self._notices.failed(job, reason)
-            log.info("job %s of device %s, attempt %d: %s", job.manifest.id, job.device_id, job.attempts, state)
+            log.info("job %s of device %s, attempt %d: %s", *_named(attempt), state)
 
     def _write(self, attempt: _Attempt, changes: Mapping[str, Value | None], due: datetime | None) -> bool:
         """Write how this attempt went. False: the job is somebody else's by now, and so is its document."""
-        mine, written = attempt.job, False
+        mine, number, written = attempt.job, attempt.turn.number, False
         # One that found no free slot is none.
-        counts = changes.get("attempts", mine.attempts) == mine.attempts
-        told = ended(mine.attempts, self._clock(), changes)
+        counts = changes.get("attempts", number) == number
+        told = ended(number, self._clock(), changes)
 
         def write(job: Job) -> Decision:
             nonlocal written
-            # A delivery whose lease ran out may still know better than "uncertain", nothing else.
-            written = job.lease == mine.lease and job.state in {"sending", "uncertain"}
+            written = attempt.turn.holds(job)
             past = noted(job.past, told) if counts else job.past
-            return ({**changes, "lease_until": None, "past": past}, due) if written else None
+            return ({"attempts": number, **changes, "lease_until": None, "past": past}, due) if written else None
 
         def then(job: Job) -> None:
             if written and job.state in FINAL:
                 self._documents.delete(job.blob)
 
-        self._jobs.change(mine.device_id, mine.manifest.id, write, known=mine, then=then, forget=attempt.rows)
+        forget = () if attempt.slot is None else (attempt.slot,)
+        self._jobs.change(mine.device_id, mine.manifest.id, write, known=mine, then=then, forget=forget)
         if not written:
-            log.warning("job %s of device %s: the lease was lost", mine.manifest.id, mine.device_id)
+            log.warning("job %s of device %s, attempt %d: the job was taken over", *_named(attempt))
         return written
+
+
+def _named(attempt: _Attempt) -> tuple[str, str, int]:
+    """Return what logs call an attempt."""
+    return attempt.job.manifest.id, attempt.job.device_id, attempt.turn.number
 
 
 def _longest(transport: Transport, size: int) -> timedelta:

@@ -81,6 +81,8 @@ class Job:
     lease: str | None = None
     """Id of the delivery that holds it."""
     lease_until: datetime | None = None
+    verified: bool = False
+    """Whether the delivery that holds it sends in a way in which the mailbox can be asked what became of the mail."""
     look: bool = False
     """Whether an earlier attempt may have gone further in the mailbox than it wrote down."""
     draft: str = ""

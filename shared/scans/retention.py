@@ -40,7 +40,7 @@ class Retention:
     Args:
         jobs: the rows.
         announcements: what was stored when.
-        slots: says whether a mail is leaving at this moment.
+        slots: of the mailbox of who is erased.
         documents: the container with the bytes.
         index: what is held for whom.
         notices: what there is to tell whom.
@@ -154,7 +154,8 @@ class Retention:
         nobody: dict[str, Value | None] = {"oid": "", "etag": "", "draft": None, "manifest": written(manifest)}
         if job.state in RESTING:
             return nobody
-        if job.state == "sending" and job.lease is not None and self._slots.seize(job.lease) is not None:
+        if job.state == "sending":
+            # Its mail may be leaving at this moment.
             return {**nobody, "state": "uncertain", "reason": faults.OutcomeUnknown.reason}
         return {
             **nobody,

@@ -6,15 +6,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from shared.faults import Fault
-from shared.storage.connections import kept
 from shared.storage.errors import NoToken, speaking
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo
+    from azure.core.pipeline.transport import RequestsTransport
     from azure.data.tables import TableClient
     from azure.storage.blob import ContainerClient, UserDelegationKey
     from azure.storage.queue import QueueClient
@@ -68,7 +69,18 @@ class Account(Protocol):
         """
 
 
-class ByConnectionString:
+class _Connected:
+    """An account whose clients share their connections."""
+
+    @cached_property
+    def _transport(self) -> RequestsTransport:
+        from shared.storage.connections import transport
+
+        # The SDK hands time-outs on only to transports that it makes itself.
+        return transport(CONNECT_SECONDS, READ_SECONDS)
+
+
+class ByConnectionString(_Connected):
     """An account reached by its key: for one machine.
 
     Args:
@@ -82,19 +94,21 @@ class ByConnectionString:
         """Make the client of a table."""
         from azure.data.tables import TableClient
 
-        return TableClient.from_connection_string(self._connection, name, transport=kept(), **_TABLE_PATIENCE)
+        return TableClient.from_connection_string(self._connection, name, transport=self._transport, **_TABLE_PATIENCE)
 
     def queue(self, name: str, **options: Any) -> QueueClient:
         """Make the client of a queue."""
         from azure.storage.queue import QueueClient
 
-        return QueueClient.from_connection_string(self._connection, name, transport=kept(), **_BLOB_PATIENCE, **options)
+        return QueueClient.from_connection_string(
+            self._connection, name, transport=self._transport, **_BLOB_PATIENCE, **options
+        )
 
     def container(self, name: str) -> ContainerClient:
         """Make the client of a container."""
         from azure.storage.blob import ContainerClient
 
-        return ContainerClient.from_connection_string(self._connection, name, transport=kept(), **_CONTAINER)
+        return ContainerClient.from_connection_string(self._connection, name, transport=self._transport, **_CONTAINER)
 
     def signing(self, until: datetime, now: datetime) -> dict[str, Any]:  # noqa: ARG002
         """Return the account's name and key."""
@@ -111,7 +125,7 @@ class Addresses:
     table: str
 
 
-class ByIdentity:
+class ByIdentity(_Connected):
     """An account reached by a managed identity: no key of it is known here.
 
     Args:
@@ -131,7 +145,7 @@ class ByIdentity:
         from azure.data.tables import TableClient
 
         return TableClient(
-            self._addresses.table, name, credential=self._credential, transport=kept(), **_TABLE_PATIENCE
+            self._addresses.table, name, credential=self._credential, transport=self._transport, **_TABLE_PATIENCE
         )
 
     def queue(self, name: str, **options: Any) -> QueueClient:
@@ -139,14 +153,21 @@ class ByIdentity:
         from azure.storage.queue import QueueClient
 
         return QueueClient(
-            self._addresses.queue, name, credential=self._credential, transport=kept(), **_BLOB_PATIENCE, **options
+            self._addresses.queue,
+            name,
+            credential=self._credential,
+            transport=self._transport,
+            **_BLOB_PATIENCE,
+            **options,
         )
 
     def container(self, name: str) -> ContainerClient:
         """Make the client of a container."""
         from azure.storage.blob import ContainerClient
 
-        return ContainerClient(self._addresses.blob, name, credential=self._credential, transport=kept(), **_CONTAINER)
+        return ContainerClient(
+            self._addresses.blob, name, credential=self._credential, transport=self._transport, **_CONTAINER
+        )
 
     def signing(self, until: datetime, now: datetime) -> dict[str, Any]:
         """Return the account's name and a user-delegation key that outlives ``until``.

@@ -1,25 +1,75 @@
-"""Connections that are kept: as many as threads ask at once, where the SDK would keep ten and open the others anew."""
+"""Connections to the account: one pool for all clients of the process, and no more work per request than storage needs.
+
+Imports the SDK's core and ``requests`` when it is imported, so who needs it imports it late.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from azure.core.pipeline.transport import RequestsTransport
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
 KEPT = 64
-"""For one client and host: more than AnyIO's 40 threads, or those of the queue door (host.json)."""
+"""Idle connections for one host: more than AnyIO's 40 threads, or those of the queue door (host.json). The SDK would
+keep ten, and open the others anew."""
+BLOCK = 256 * 1024
+"""Bytes that are taken from a connection at once; by default the SDK takes 4 KiB, 25 times for a small document."""
 
 
-def kept() -> RequestsTransport:
-    """Return a transport of the SDK's with room for :data:`KEPT` idle connections."""
-    import requests
-    from azure.core.pipeline.transport import RequestsTransport
-    from requests.adapters import HTTPAdapter
+class _Session(requests.Session):
+    """Sends what the SDK has prepared, as ``requests`` would.
 
-    session = requests.Session()
-    # The SDK retries itself.
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=KEPT, max_retries=0))
-    transport: RequestsTransport = RequestsTransport(session=session)
-    return transport
+    It leaves out what storage never needs (cookies, redirects, a look into ``.netrc`` and at the environment for each
+    request), which is a fifth of what a request costs. The environment's proxies and certificates are asked for once
+    per host.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: dict[str, dict[str, Any]] = {}
+        # The SDK retries itself.
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, HTTPAdapter(pool_maxsize=KEPT, max_retries=0))
+
+    def request(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        data: Any = None,
+        stream: bool = False,
+        timeout: tuple[float, float],
+        **_: Any,
+    ) -> requests.Response:
+        """Send a request of the SDK's (:meth:`azure.core.pipeline.transport.RequestsTransport.send`)."""
+        asked = requests.PreparedRequest()
+        asked.method, asked.url, asked.headers = method, url, CaseInsensitiveDict(headers)
+        asked.prepare_body(data, None)
+        answer = self.get_adapter(url).send(asked, stream=stream, timeout=timeout, **self._settings_of(url))
+        if not stream:
+            answer.content  # noqa: B018  (read whole here, where the SDK expects what may go wrong)
+        return answer
+
+    def _settings_of(self, url: str) -> dict[str, Any]:
+        host = url.partition("://")[2].partition("/")[0]
+        if host not in self._settings:
+            found = self.merge_environment_settings(url, {}, None, None, None)
+            self._settings[host] = {name: found[name] for name in ("proxies", "verify", "cert")}
+        return self._settings[host]
+
+
+def transport(connect_seconds: float, read_seconds: float) -> RequestsTransport:
+    """Return a transport that clients and threads share; a client that is closed does not close it for the others."""
+    made: RequestsTransport = RequestsTransport(
+        session=_Session(),
+        session_owner=False,
+        connection_timeout=connect_seconds,
+        read_timeout=read_seconds,
+        connection_data_block_size=BLOCK,
+    )
+    return made

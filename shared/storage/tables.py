@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.faults import StorageUnavailable
 from shared.storage.errors import AlreadyThere, Changed, Gone, speaking
+from shared.storage.gathering import Gathering
 
 if TYPE_CHECKING:
     from azure.data.tables import TableClient
@@ -57,6 +59,7 @@ class Table:
     def __init__(self, client: TableClient, new_id: Callable[[], str]) -> None:
         self._client = client
         self._new_id = new_id
+        self._deletions: defaultdict[str, Gathering] = defaultdict(lambda: Gathering(self._delete_all))
 
     def get(self, partition: str, row: str) -> Row | None:
         """Return the row, or None where there is none."""
@@ -176,7 +179,13 @@ class Table:
             return
 
     def delete_together(self, partition: str, rows: Sequence[str]) -> None:
-        """Delete up to 100 rows of a partition, whatever they hold, in one request; what is not there is fine."""
+        """Delete up to 100 rows of a partition, whatever they hold; what is not there is fine.
+
+        One request deletes them all, and with them what other threads want deleted from the partition at that moment.
+        """
+        self._deletions[partition].delete(partition, rows)
+
+    def _delete_all(self, partition: str, rows: Sequence[str]) -> None:
         try:
             with speaking():
                 self._client.submit_transaction(

@@ -23,7 +23,7 @@ LEASE = timedelta(seconds=90)
 """Of a claim and of a refresh alike: when it was written follows from when it ends."""
 EDGES = {
     "awaiting_upload": {"accepted", "held", "cancelled"},
-    "accepted": {"sending", "held", "cancelled"},
+    "accepted": {"sending", "held", "waiting", "failed", "cancelled"},
     "held": {"accepted", "failed", "cancelled"},
     "sending": {"sending", "sent", "held", "waiting", "uncertain", "failed"},
     "waiting": {"sending", "held", "failed", "cancelled"},

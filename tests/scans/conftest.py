@@ -98,7 +98,6 @@ class Office:
     def with_(self, **rooms: Any) -> Delivery:
         """A delivery with some of its rooms exchanged."""
         jobs = rooms.get("jobs", self.rooms.jobs)
-        slots = rooms.get("slots", self.rooms.slots)
         given = {
             "jobs": self.rooms.jobs,
             "documents": self.rooms.storage.blobs("documents"),
@@ -107,8 +106,8 @@ class Office:
             "organisations": self.rooms.organisations,
             "mailboxes": self.rooms.mailboxes,
             "transports": self.rooms.transports,
-            "slots": slots,
-            "claims": Claims(jobs, slots, self.rooms.organisations, self.clock),
+            "slots": self.rooms.slots,
+            "claims": Claims(jobs, self.rooms.organisations, self.clock),
             "holds": self.rooms.holds,
             "notices": self.rooms.failure_notices,
             "clock": self.clock,

@@ -9,6 +9,7 @@ import pytest
 from shared import faults
 from shared.scans import Attempt, Job, attempts_of
 from shared.scans.attempts import LONGEST, REMEMBERED, noted
+from tests.scans.conftest import consent
 
 NOON = datetime(2026, 9, 14, 12, tzinfo=UTC)
 
@@ -41,9 +42,20 @@ def test_each_attempt_is_told_with_its_end(office: Any) -> None:
     assert job.attempts == 3
 
 
-@pytest.mark.parametrize("sent", [False, True])
-def test_an_attempt_that_died_is_told_by_its_successor(office: Any, *, sent: bool) -> None:
-    """R07: its process ended before the first byte, or after the last."""
+UNKNOWN = faults.OutcomeUnknown.reason
+DIED = [
+    ("send", False, [(1, "sent", None)]),
+    ("send", True, [(1, "uncertain", UNKNOWN)]),
+    ("send-verified", True, [(1, "broken_off", None), (2, "sent", None)]),
+]
+
+
+@pytest.mark.parametrize(("permission_range", "sent", "ends"), DIED)
+def test_an_attempt_that_died_is_told_by_its_successor(
+    office: Any, permission_range: str, *, sent: bool, ends: list[Any]
+) -> None:
+    """R07: its process ended before the claim, which leaves no trace, or after the last byte."""
+    consent(office.rooms, permission_range)
 
     class DiesError(BaseException):
         """The process ends here."""
@@ -68,9 +80,8 @@ def test_an_attempt_that_died_is_told_by_its_successor(office: Any, *, sent: boo
     assert told(office.job(job)) == []
     office.clock.advance(minutes=5)
     job = office.deliver(job)
-    assert told(job) == (
-        [(1, "uncertain", faults.OutcomeUnknown.reason)] if sent else [(1, "broken_off", None), (2, "sent", None)]
-    )
+    assert told(job) == ends
+    assert len(office.mails()) == 1
 
 
 def test_an_erased_scan_tells_its_attempts_and_names_nobody(office: Any) -> None:
