@@ -52,6 +52,7 @@ from shared.pages.console_views import (
     Step,
 )
 from shared.pages.console_words import ACTS, CHOICES, PLACES, POLICY
+from shared.pages.doctor_views import CheckArea, CheckRow, ConsoleDoctor, Outcome, SubjectChoice, SubjectGroup
 from shared.pages.headers import security_headers
 from shared.pages.mailbox_views import ConsoleMail, ConsoleMailboxSignIn, ConsolePrinterMail, MailRow, ServerView
 from shared.pages.me_views import (
@@ -91,12 +92,15 @@ __all__ = [
     "AttemptRow",
     "AuditRow",
     "Bar",
+    "CheckArea",
+    "CheckRow",
     "Concern",
     "ConsentDone",
     "ConsentStart",
     "ConsoleAgain",
     "ConsoleAudit",
     "ConsoleConsent",
+    "ConsoleDoctor",
     "ConsoleJob",
     "ConsoleJobs",
     "ConsoleMail",
@@ -128,6 +132,7 @@ __all__ = [
     "MyScan",
     "NavLink",
     "Option",
+    "Outcome",
     "Pages",
     "PersonRow",
     "PolicyField",
@@ -137,6 +142,8 @@ __all__ = [
     "ServerView",
     "SignedOut",
     "Step",
+    "SubjectChoice",
+    "SubjectGroup",
     "Trouble",
     "View",
     "asset",
