@@ -180,6 +180,7 @@ def prove(
         if not isinstance(claims["aud"], str) or canonical(claims["tid"]) != tid:
             raise faults.ResponseNotExpected("audience or tenant")
         oid = canonical(claims["oid"])
+        issued = datetime.fromtimestamp(int(claims["iat"]), UTC)
         proven = claims.get("auth_time")
         authenticated = datetime.fromtimestamp(int(proven), UTC) if proven is not None else None
     except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError, OSError) as error:
@@ -193,7 +194,7 @@ def prove(
         wids=frozenset(role.lower() for role in _texts(claims.get("wids"))),
         roles=frozenset(_texts(claims.get("roles"))),
         guest=_is_guest(claims, tid, username),
-        issued=datetime.fromtimestamp(int(claims["iat"]), UTC),
+        issued=issued,
         authenticated=authenticated,
         login_hint=hint if isinstance(hint := claims.get("login_hint"), str) and len(hint) <= _LONGEST_HINT else "",
     )

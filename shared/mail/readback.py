@@ -47,13 +47,15 @@ def _differences(meant: Meant, mail: bytes) -> Iterator[str]:
     if not mail.isascii() or _BARE.search(mail) or any(len(line) > LONGEST_LINE for line in mail.split(b"\r\n")):
         yield "lines"
     parsed = message_from_bytes(mail, policy=policy.default)
-    if [(name, str(value)) for name, value in parsed.items()][:-1] != list(meant.headers):
+    # Each look at a header parses it anew, so each is looked at once.
+    read = parsed.items()
+    if [(name, str(value)) for name, value in read[:-1]] != list(meant.headers):
         yield "headers"
-    if parsed.keys()[-1] != "Content-Type" or parsed.get_content_type() != "multipart/mixed":
+    if read[-1][0] != "Content-Type" or read[-1][1].content_type != "multipart/mixed":
         yield "content type"
     for name in ("From", "To"):
         wanted = [("", address) for address in dict(meant.headers)[name].split(", ")]
-        if [(each.display_name, each.addr_spec) for each in parsed[name].addresses] != wanted:
+        if [(each.display_name, each.addr_spec) for each in dict(read)[name].addresses] != wanted:
             yield name
     parts = list(parsed.iter_parts())
     kinds = ["text/plain", *([meant.attachment[1]] if meant.attachment else [])]
@@ -64,5 +66,6 @@ def _differences(meant: Meant, mail: bytes) -> Iterator[str]:
         yield "text"
     if meant.attachment and (parts[1].get_filename(), parts[1].get_content()) != (meant.attachment[0], b""):
         yield "attachment"
-    if any(part.defects or any(value.defects for value in part.values()) for part in (parsed, *parts)):
+    values = [value for _, value in read] + [value for part in parts for value in part.values()]
+    if any(each.defects for each in (parsed, *parts, *values)):
         yield "defects"

@@ -144,7 +144,8 @@ class DataKeys:
         def rewrapped(row: Row) -> Mapping[str, Value | None] | None:
             nonlocal count
             old = _read(tid, row)
-            if old.wrapped is None or (old.wrapped.wrapped_with == current and old.mac == self._mac(old)):
+            vouched = old.wrapped is not None and hmac.compare_digest(old.mac, self._mac(old))
+            if old.wrapped is None or (old.wrapped.wrapped_with == current and vouched):
                 return None
             data_key = self._plain(old)
             wrapped = self._key_encryption.wrap(data_key)

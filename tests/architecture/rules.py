@@ -28,6 +28,8 @@ VENDORS = {
     "smtplib": ("shared/mail/",),
 }
 """Each vendor's rooms; no other room, and no door, imports it."""
+MACS = {"_mac", "_link", "_signature"}
+"""What our rooms call the functions that make one."""
 COUNTERPARTS = ("local/microsoft/", "local/printer/", "clients/")
 HTTP_VERBS = {"get", "post", "put", "patch", "delete", "head", "options", "request"}
 BUILT_AT_IMPORT = re.compile(
@@ -226,6 +228,19 @@ def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
+def macs_compared_by_equality(module: Module) -> Iterator[str]:
+    """A MAC compared by == or !=: how long that takes tells how much of it was right (I12)."""
+    if not module.is_in(*SERVED):
+        return
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            continue
+        for side in (node.left, *node.comparators):
+            called = name_of(side.func).rpartition(".")[2] if isinstance(side, ast.Call) else ""
+            if called in MACS or (called == "digest" and name_of(side.func).startswith("hmac")):  # type: ignore[attr-defined]
+                yield f"line {node.lineno}: {called}"
+
+
 def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
     """Every node that is evaluated when the module is imported: not the bodies of functions."""
     for child in ast.iter_child_nodes(node):
@@ -268,6 +283,13 @@ RULES = (
     Rule("every call has a timeout", calls_without_timeout, "shared/x.py", "requests.get('https://x')"),
     Rule("a session's too", calls_without_timeout, "shared/x.py", "class A:\n    def f(s): s._session.post('x')"),
     Rule("SMTP too", calls_without_timeout, "shared/mail/x.py", "import smtplib\ns = smtplib.SMTP('x', 587)"),
+    Rule(
+        "no MAC is compared by equality (I12)",
+        macs_compared_by_equality,
+        "shared/x.py",
+        "class A:\n    def f(s, mac): return mac == s._mac(b'x')",
+    ),
+    Rule("nor where it is made", macs_compared_by_equality, "shared/x.py", "a = b != hmac.digest(k, m, 'sha256')"),
     Rule("one FunctionApp", function_apps, "functions/x.py", "import azure.functions as f\napp = f.FunctionApp()"),
     Rule("one is one", function_apps, "function_app.py", "a = f.FunctionApp()\nb = f.FunctionApp()"),
     Rule("time is given", clocks_taken, "shared/x.py", "import datetime as dt\nnow = dt.datetime.now(dt.UTC)"),

@@ -133,6 +133,22 @@ def test_roles_and_routes(office: Any, desk: Desk) -> None:
     assert office.rooms.grants.get(CONTOSO, office.adele) is None
 
 
+def test_what_cannot_be_written_down_is_not_done(office: Any, desk: Desk) -> None:
+    """I08: the audit's row comes before the act; where it cannot be written, the printer stays as it is."""
+    from azure.data.tables import TableServiceClient
+
+    admin = desk.cookie(desk.open())
+    with TableServiceClient.from_connection_string(office.rooms.settings.data_storage) as service:
+        service.delete_table("audit")
+    for method, route in routes():
+        if method == "POST" and "{device_id}" in route:
+            path = filled(route, office.device.id, office.scan.id, office.adele, office.mailbox_sign_in)
+            answer = desk.post(path, admin, fields(path))
+            refused = answer.headers.get("Location", "").endswith("?not=storage_unavailable")
+            assert answer.status_code >= 500 or refused, route
+    assert office.rooms.devices.get(office.device.id) == office.device
+
+
 def test_an_app_role_opens_the_console(office: Any, desk: Desk) -> None:
     """Whoever looks after printers needs no role in the directory: ToMyEmail.Admin acts, ToMyEmail.Reader looks."""
     for role, expected in (("ToMyEmail.Reader", 403), ("ToMyEmail.Admin", 303), ("ToMyEmail.Other", 403)):

@@ -58,7 +58,7 @@ def test_no_session_is_longer_than_eight_hours(world: Any, desk: Desk) -> None:
 
 
 def test_a_role_that_is_gone_ends_the_session_within_the_hour(world: Any, desk: Desk) -> None:
-    """Roles are asked for again without a word; who lost his is out, a form is not carried out in the meantime."""
+    """A16: roles are asked for again without a word; who lost his is out, a form is not carried out in the meantime."""
     person = desk.open()
     cookie = desk.cookie(person)
     for _ in range(2):
@@ -115,7 +115,7 @@ def test_a_sign_in_never_takes_over_a_cookie(world: Any, desk: Desk) -> None:
 
 
 def test_a_made_up_cookie_opens_nothing(world: Any, desk: Desk) -> None:
-    """A03: neither half a cookie, nor another secret, nor another person's id with a good secret."""
+    """H05: neither half a cookie, nor another secret, nor another person's id with a good secret."""
     cookie = desk.cookie(desk.open())
     tid, oid, secret = cookie.split(".")
     stranger = world.cloud.account(CLOUD).oid
@@ -161,7 +161,7 @@ def test_what_cannot_be_undone_needs_a_fresh_sign_in(world: Any, desk: Desk) -> 
 
 
 def test_another_account_cannot_make_a_session_fresh(world: Any, desk: Desk) -> None:
-    """A12: who signs in anew must be who is signed in; another account ends the session, and gets none."""
+    """H06: who signs in anew must be who is signed in; another account ends the session, and gets none."""
     person = desk.open()
     cookie = desk.cookie(person)
     world.clock.advance(minutes=11)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from shared import faults
-from shared.devices import AccessToken, Rules, Sent, TokenRefused
+from shared.devices import AccessToken, Rules, Sent, TokenRefused, dpop
 from shared.services import Services
 from tests.devices.conftest import Build
 from tests.devices.printer import CONTOSO, GONE, Printer, base64url, by_hand, jwk_of, request_of
@@ -270,3 +270,24 @@ def test_a_thumbprint_in_the_token_is_not_believed_from_outside(bound: Printer) 
     forged = f"{header}.{base64url(b'{}')}{claims[-4:]}.{signature}"
     with pytest.raises(faults.DeviceTokenInvalid):
         use(bound, forged, bound.dpop("GET", PATH, token=forged))
+
+
+@pytest.mark.parametrize(
+    ("htu", "origin", "same"),
+    [
+        ("https://scan.example.com/x", "https://scan.example.com", True),
+        ("https://scan.example.com:443/x", "https://scan.example.com", True),
+        ("HTTPS://SCAN.example.com/x?a=b#c", "https://scan.example.com", True),
+        ("https://scan.example.com:444/x", "https://scan.example.com", False),
+        ("https://scan.example.com:886/x", "https://scan.example.com", False),
+        ("http://scan.example.com/x", "https://scan.example.com", False),
+        ("http://scan.example.com:80/x", "http://scan.example.com", True),
+        ("https://scan.example.com/x", "https://scan.example.com:443", True),
+        ("https://user@scan.example.com/x", "https://scan.example.com", False),
+        ("https://scan.example.com/x/", "https://scan.example.com", False),
+        ("https://scan.example.com:port/x", "https://scan.example.com", False),
+    ],
+)
+def test_an_address_is_compared_as_the_standard_has_it(htu: str, origin: str, same: bool) -> None:
+    """RFC 9449 section 4.3 and RFC 3986 section 6.2: scheme and host in any case, the scheme's own port or none."""
+    assert dpop._same_address(htu, origin, "/x") is same

@@ -161,3 +161,30 @@ def test_a_forged_error_leaves_no_trace_in_the_log(forged: str) -> None:
     fault = classify({"error": forged, "suberror": forged})
     assert forged not in str(fault)
     assert type(fault) is faults.ServiceMisconfigured
+
+
+@pytest.mark.parametrize(
+    ("numbers", "leaf"),
+    [
+        ([16000, 50072, 50074, 50076, 50078, 50079, 50158], faults.InteractionRequired),
+        ([65005, 650056, 650057, 90036, 90092], faults.ServiceMisconfigured),
+        ([90006, 90012, 90033, 90055], faults.MicrosoftUnavailable),
+        ([70008, 700082, 70043, 70044], faults.SignInExpired),
+    ],
+)
+def test_a_known_number_refines_the_widest_error(numbers: list[int], leaf: type[faults.Fault]) -> None:
+    """``invalid_grant`` says little; what is known of the number decides who must act."""
+    for number in numbers:
+        assert type(classify(answer("invalid_grant", number))) is leaf, number
+
+
+def test_only_a_loop_says_when_it_may_be_asked_again() -> None:
+    """50196: Entra found somebody asking in a loop, who rests for five minutes; no other answer names a time."""
+    assert classify(answer("invalid_grant", 50196)).retry_after == 300
+    assert classify(answer("invalid_grant", 90033)).retry_after is None
+
+
+def test_an_empty_list_of_numbers_says_nothing() -> None:
+    """The number in the description counts then, as in an authorization response."""
+    told = {"error": "invalid_grant", "error_codes": [], "error_description": "AADSTS700082: Words."}
+    assert type(classify(told)) is faults.SignInExpired

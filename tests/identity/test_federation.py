@@ -87,7 +87,7 @@ def test_the_identity_is_asked_once(rooms: Services, microsoft: Any) -> None:
 def test_a_federation_that_does_not_match_is_the_operators(
     rooms: Services, microsoft: Any, trusted: FederatedCredential, wrong: str
 ) -> None:
-    """A10, G15: 700211 to 700213 are our own set-up: retried, shown as 360, and nobody's sign-in is marked as dead."""
+    """G15: 700211 to 700213 are our own set-up: retried, shown as 360, and nobody's sign-in is marked as dead."""
     other = {"issuer": f"{microsoft.url}/{TID}/v2.0", "subject": PRINCIPAL.upper(), "audience": "api://elsewhere"}
     register(microsoft, rooms, replace(trusted, **{wrong: other[wrong]}))
     with pytest.raises(faults.OwnCredentialRefused) as refused:

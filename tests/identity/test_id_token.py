@@ -212,6 +212,10 @@ def test_an_issuer_in_capitals_is_another_one(authority: Authority) -> None:
         {"nbf": int(NOW.timestamp()) + 301},
         {"nbf": [1]},
         {"nbf": None, "iat": int(NOW.timestamp()) + 301},
+        {"iat": ""},
+        {"iat": "soon"},
+        {"iat": [1]},
+        {"iat": float("inf")},
     ],
     ids=repr,
 )
@@ -465,3 +469,62 @@ def test_a_digest_of_the_nonce_is_compared(authority: Authority) -> None:
     with pytest.raises(faults.ResponseNotExpected):
         authority.prove(authority.token(nonce=digest))
     assert authority.prove(authority.token(nonce=digest), nonce=digest).oid == OID
+
+
+@pytest.mark.parametrize(
+    ("changes", "good"),
+    [
+        ({"exp": int(NOW.timestamp()) - 299}, True),
+        ({"exp": int(NOW.timestamp()) - 300}, False),
+        ({"nbf": int(NOW.timestamp()) + 300}, True),
+        ({"nbf": int(NOW.timestamp()) + 301}, False),
+    ],
+)
+def test_the_times_have_five_minutes_of_leeway(authority: Authority, changes: dict[str, Any], good: bool) -> None:
+    """A10: to the very second: our clock and Microsoft's may differ by so much, and no token is good for longer."""
+    if good:
+        assert authority.prove(authority.token(**changes)).oid == OID
+    else:
+        with pytest.raises(faults.ResponseNotExpected):
+            authority.prove(authority.token(**changes))
+
+
+def test_when_somebody_proved_himself_is_told(authority: Authority) -> None:
+    """``auth_time`` is what a fresh sign-in is believed by; without it nothing is fresh."""
+    proven = int(NOW.timestamp()) - 60
+    assert authority.prove(authority.token(auth_time=proven)).authenticated == datetime.fromtimestamp(proven, UTC)
+    assert authority.prove(authority.token()).authenticated is None
+
+
+def test_where_no_nonce_can_be_asked_for_none_is_needed(authority: Authority) -> None:
+    """A device code's token comes in answer to a code that nobody else has."""
+    assert authority.prove(authority.token(nonce=None), nonce=None).oid == OID
+
+
+def test_where_every_organisation_may_answer_the_token_names_its_own(authority: Authority) -> None:
+    """A02, A13: the tenant is the token's, with that tenant's issuer and keys; no personal account is one."""
+    token = authority.token(tid=OTHER_TID, iss=f"{authority.url}/{OTHER_TID}/v2.0")
+    assert authority.prove(token, tid=None).tid == OTHER_TID
+    with pytest.raises(faults.ResponseNotExpected):
+        authority.prove(authority.token(tid=OTHER_TID), tid=None)
+    for forged in (rsa.generate_private_key(65537, 2048), authority.ring.personal.private):
+        with pytest.raises(faults.ResponseNotExpected):
+            authority.prove(authority.token(forged), tid=None)
+    with pytest.raises(faults.PersonalAccountNotAllowed):
+        authority.prove(authority.token(tid=PERSONAL, iss=f"{authority.url}/{PERSONAL}/v2.0"), tid=None)
+
+
+def test_a_key_that_is_known_is_not_asked_for_again(authority: Authority) -> None:
+    """A09: the window is for unknown keys; the known ones are good for a day."""
+    for _ in range(3):
+        authority.prove(authority.token(exp=int(NOW.timestamp()) + 9000))
+        authority.moment += timedelta(minutes=20)
+    assert authority.fetches() == 1
+
+
+def test_a_key_for_encryption_signs_nothing(authority: Authority) -> None:
+    """A08: ``use`` says what a key is for."""
+    other = SigningKey.generate()
+    authority.ring.after = [{**other.published(authority.url), "use": "enc"}]
+    with pytest.raises(faults.ResponseNotExpected):
+        authority.prove(authority.token(other.private, header={"kid": other.kid}))

@@ -34,7 +34,7 @@ def test_nothing_is_undeclared_unused_or_miscalled(read: dict[str, File]) -> Non
 
 
 def test_what_must_never_be_otherwise(read: dict[str, File]) -> None:
-    """G11: no shared key, public blob, password or plain http; a locked vault, every role on the smallest thing."""
+    """E13, G08, G09, G11: no shared key, public blob, password, plain http; each role on the smallest thing."""
     assert list(safety.deviations(list(read.values()))) == []
 
 
@@ -68,7 +68,7 @@ VALUES = {
 
 @pytest.mark.parametrize("name", sorted(VALUES))
 def test_a_setting_gets_what_its_name_says(read: dict[str, File], name: str) -> None:
-    """G10: people's data lies in the account of its own, by the identity's id and not the app's, in production."""
+    """G08, G10: people's data lies in the account of its own, by the identity's id and not the app's, in production."""
     assert config(read, "modules/site.bicep", "appSettings")["properties"][name] == VALUES[name]
 
 

@@ -158,7 +158,7 @@ def registered(registration: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("change", "word"), MAIN, ids=[word for _, word in MAIN])
 def test_each_deviation_of_the_main_registration_is_named(change: Callable[[dict[str, Any]], None], word: str) -> None:
-    """Public flows, other redirects, secrets and permissions beyond the ranges are found, each by name (C05)."""
+    """C05, C13, C15: public flows, other redirects, secrets, permissions beyond the ranges: each is named."""
     found = registered(manifest.main(WANTED))
     assert list(manifest.main_deviations(found, [manifest.federated(WANTED)], WANTED)) == []
     change(found)

@@ -142,3 +142,14 @@ def test_the_hash_is_that_of_the_zip(built: Path) -> None:
 
     digest, name = (built / "to-my-email.zip.sha256").read_text("ascii").split()
     assert digest == hashlib.sha256((built / name).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "local/requirements.txt", "tests/requirements.txt"])
+def test_nothing_is_installed_but_what_was_pinned(file: str) -> None:
+    """I10: every package has one version and its hashes, comes from no address of its own, and none is ours by name."""
+    text = (HOUSE / file).read_text("utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert len(lines) > 5
+    for line in lines:
+        assert re.match(r"[a-z0-9.-]+(\[[a-z]+\])?==[0-9][^ ]*( ;[^-]*)? +--hash=sha256:[0-9a-f]{64}", line), line[:60]
+        assert not line.startswith("to-my-email"), line[:60]

@@ -221,7 +221,7 @@ def test_queries_and_paths_that_make_no_sense(world: Any) -> None:
 
 
 def test_pages_reflect_nothing_and_set_no_cookie_by_being_looked_at(world: Any) -> None:
-    """B03, C10, C17, I14: paths and queries of every odd kind, as a browser and as a program."""
+    """B03, C10, C17, I11, I14: paths and queries of every odd kind, as a browser and as a program."""
     paths = [*WEB, "/" + "x" * 8000, "/s/" + "x" * 8000, "/%2e%2e/%2e%2e/etc/passwd", "//x", "/assets/..%2f..%2fx",
              "/s/%00", "/s/%F0%9F", "/consent/%0d%0aSet-Cookie:x", "/api", "/api/", "/api/v1", "/api/v1/scans/",
              "/api/v2/scans", "/API/V1/nonce", "/.well-known/x", "/s/" + CANARY, "/api/v1/" + CANARY]  # fmt: skip

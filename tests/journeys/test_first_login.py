@@ -352,7 +352,7 @@ LIES: list[dict[str, str]] = [
 
 
 def test_our_address_comes_from_the_settings(world: Any, panel: Any) -> None:
-    """C11, C12: whatever the request says of its host, the way to Microsoft is 303 to the one authority and back."""
+    """B16, C11, C12: whatever the request says of its host, the way to Microsoft is 303 to the one authority."""
     link = start(panel).verification_uri_complete
     for headers in LIES:
         answer = own_form(world, link, **headers)
@@ -361,7 +361,7 @@ def test_our_address_comes_from_the_settings(world: Any, panel: Any) -> None:
         assert f"{onward.scheme}://{onward.netloc}" == world.microsoft_url
         assert parse_qs(onward.query)["redirect_uri"] == [f"{world.url}/auth/callback"]
         assert "evil" not in answer.headers["Location"]
-        # B16: no address travels in an address.
+        # No address travels in an address.
         assert "adele" not in answer.headers["Location"]
 
 

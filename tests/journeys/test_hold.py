@@ -59,7 +59,7 @@ def test_an_expired_sign_in_holds_and_the_next_one_sends(world: Any, printer: An
 
 
 def test_another_account_gets_nothing(world: Any, printer: Any) -> None:
-    """A05: a sign-in that is refused as the wrong account lets nothing go."""
+    """B01: a sign-in that is refused as the wrong account lets nothing go."""
     scan = submit(world, printer)
     world.sign_in(printer, USER, ADDRESS, "contoso/ben")
     world.sign_in(printer, "ben", "ben.okoye@contoso.example")

@@ -244,7 +244,7 @@ def test_a_forged_or_old_cookie_opens_nothing(world: Any, printer: Any) -> None:
 
 @pytest.mark.parametrize("letter", ["a", "я", "😀", "\ud800", '"', "\\"])
 def test_a_long_name_opens_the_page_too(rooms: Services, letter: str) -> None:
-    """A09: whatever letters the longest name has, the cookie is small enough for a browser, and opens the page."""
+    """Whatever letters the longest name has, the cookie is small enough for a browser, and opens the page."""
     long = letter * LONGEST_SHOWN
     session = Session(CONTOSO, OID, long, long, rooms.clock().replace(microsecond=0) + timedelta(minutes=5))
     value = rooms.sessions.write(session)
@@ -255,7 +255,7 @@ def test_a_long_name_opens_the_page_too(rooms: Services, letter: str) -> None:
 
 
 def test_the_cookie_of_one_service_opens_no_other(world: Any) -> None:
-    """A16: the signature is by the service's own key; with another key it is nothing."""
+    """H05: the signature is by the service's own key; with another key it is nothing."""
     from shared.privacy import Sessions
 
     session = Session(CONTOSO, "33333333-3333-4333-8333-333333333333", "", "", world.clock() + timedelta(minutes=5))

@@ -167,7 +167,7 @@ def test_a_wrong_assertion_is_refused(microsoft: Microsoft, claims: dict[str, An
 
 
 def test_an_assertion_by_a_foreign_key_is_refused(microsoft: Microsoft) -> None:
-    """Neither an unregistered certificate nor a registered one's name over another key gets in."""
+    """C18: neither an unregistered certificate nor a registered one's name over another key gets in."""
     audience = f"{microsoft.base}/{CONTOSO}/oauth2/v2.0/token"
     foreign = AppCertificate.generate()
     assert _by_assertion(microsoft, foreign.assertion(aud=audience))["error_codes"] == [700027]

@@ -375,7 +375,7 @@ def test_an_upload_is_not_taken_up_again_for_ever(room: Mailroom) -> None:
 def test_the_address_of_an_upload_gets_no_token_and_is_kept_nowhere(
     room: Mailroom, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """G14: it is a secret: no log, no fault and nothing written down has it, and it is asked without our token."""
+    """G11: it is a secret: no log, no fault and nothing written down has it, and it is asked without our token."""
     caplog.set_level("INFO")
     room.switchboard.add("upload", "reset", times=None)
     with pytest.raises(faults.NoConnection) as met:
@@ -453,6 +453,6 @@ def test_discarding_never_fails(room: Mailroom) -> None:
 
 
 def test_a_job_that_could_change_the_question_is_not_asked_for(room: Mailroom) -> None:
-    """F11: the question to the mailbox is made of nothing but letters, digits and hyphens."""
+    """E03: the question to the mailbox is made of nothing but letters, digits and hyphens."""
     room.drafts.discard(TOKEN, room.draft(id=""), job="x') or (1 eq 1")
     assert room.asked() == []

@@ -257,7 +257,7 @@ def test_a_refused_token_asks_for_another_one_and_brings_its_claims(
     ids=range(16),
 )
 def test_a_body_that_makes_no_sense_is_no_code(graph: Graph, wire: GraphWire, body: bytes) -> None:
-    """F17: whatever the body is, the status decides, and nothing of the body gets into the log."""
+    """G14: whatever the body is, the status decides, and nothing of the body gets into the log."""
     wire.says(403, body)
     fault = refused(graph)
     assert type(fault) is faults.SendDenied
@@ -296,7 +296,7 @@ TEXT = st.text(max_size=40)
 @settings(max_examples=60, deadline=None)
 @given(st.builds(Message, TEXT, TEXT, TEXT, TEXT, TEXT), st.text(max_size=60), st.binary(max_size=200))
 def test_no_text_makes_a_recipient_or_another_field(message: Message, address: str, document: bytes) -> None:
-    """F11, E17: the request has these fields and no others, one recipient, and that is the mailbox's own address."""
+    """F07, F11, E17: plain text, these fields and no others, one recipient: the mailbox's own address."""
     with graph_wire() as wire:
         wire.says(202)
         deliver(Graph(wire.url, lambda: NOW), Bytes(document), message, address)

@@ -21,7 +21,7 @@ def still() -> Clock:
 
 @pytest.mark.parametrize(("slug", "size"), [("graph-draft", 100_000_000), ("graph", 3_000_000)])
 def test_memory_does_not_grow_with_the_document(room: Mailroom, slug: str, size: int) -> None:
-    """E06: 100 MB by upload session and 3 MB by sendMail: at most four pieces of 4 MiB, and it arrives whole."""
+    """E05: 100 MB by upload session and 3 MB by sendMail: at most four pieces of 4 MiB, and it arrives whole."""
     weigh = [sys.executable, "-m", "tests.mail.weigh", room.url, TOKEN, ADDRESS, slug, str(size)]
     done = subprocess.run(weigh, cwd=HOUSE, capture_output=True, text=True, check=True, timeout=100)
     peak, sha256 = done.stdout.split()

@@ -327,6 +327,27 @@ def test_a_name_is_cleaned_once_for_all(name: str, kind: str) -> None:
     assert all(len(line) <= 78 for line in attachment(once).split("\r\n"))
 
 
+def test_a_plain_text_stays_plain() -> None:
+    """What needs no encoding has none, up to sixty characters; nothing stays nothing."""
+    assert unstructured("") == ""
+    assert unstructured("a" * 60) == "a" * 60
+    assert unstructured("a" * 61).startswith("=?utf-8?B?")
+    assert attachment("a" * 56 + ".pdf") == f'attachment;\r\n filename="{"a" * 56}.pdf"'
+    assert attachment("a" * 57 + ".pdf").count("filename*") == 4
+
+
+@pytest.mark.parametrize(("text", "words"), [("ä" * 42, 2), ("ä" * 43, 3), ("ä" * 31, 2)])
+def test_an_encoded_word_is_as_long_as_it_may_be(text: str, words: int) -> None:
+    """42 bytes of UTF-8 fit into one, and no byte less is put there."""
+    assert unstructured(text).count("=?utf-8?B?") == words
+
+
+@pytest.mark.parametrize(("name", "pieces"), [(";" * 36, 2), (";" * 37, 3), ("ä" * 18, 2)])
+def test_a_piece_of_a_name_is_as_long_as_it_may_be(name: str, pieces: int) -> None:
+    """18 bytes of UTF-8 fit into one."""
+    assert attachment(name).count("filename*") == pieces
+
+
 def meant_and_mail() -> tuple[Meant, bytes]:
     """A small mail as it is written by hand."""
     meant = Meant((("From", "a@b"), ("To", "a@b"), ("Subject", "x")), "Hi\r\n", ("x.pdf", "application/pdf"))
@@ -342,6 +363,18 @@ def meant_and_mail() -> tuple[Meant, bytes]:
 def test_a_mail_that_reads_as_meant_is_let_through() -> None:
     """The reader has nothing against a right mail, else the next test would prove nothing."""
     require_read_as(*meant_and_mail())
+
+
+def test_a_mail_of_a_text_alone_is_let_through_and_gains_no_attachment() -> None:
+    """A notice has no attachment; a part that nobody meant is one too many (F04)."""
+    meant, mail = meant_and_mail()
+    alone = replace(meant, attachment=None)
+    text = mail.partition(b"--=_\r\nContent-Type: application")[0] + b"--=_--\r\n"
+    require_read_as(alone, text)
+    with pytest.raises(faults.Unexpected):
+        require_read_as(alone, mail)
+    with pytest.raises(faults.Unexpected):
+        require_read_as(meant, text)
 
 
 @pytest.mark.parametrize(
@@ -361,6 +394,7 @@ def test_a_mail_that_reads_as_meant_is_let_through() -> None:
         (b"application/pdf", b"application/octet-stream", "parts"),
         (b"--=_--", b"--=_\r\nContent-Type: text/html\r\n\r\n--=_--", "parts"),
         (b"--=_--", b"JVBERg==\r\n--=_--", "attachment"),
+        (b"text/plain; charset=utf-8", b"text/plain; charset=utf-8; name=b.exe", "text"),
         (b"--=_--\r\n", b"", "defects"),
         (b"Subject: x\r\n", b"Subject: x\n", "lines"),
         (b"Subject: x", b"Subject: x\r", "lines"),

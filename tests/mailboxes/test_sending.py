@@ -64,7 +64,7 @@ def test_outlook_com_sends_both_ways(desk: Any, document: bytes) -> None:
 
 
 def test_without_a_sign_in_the_guides_message_is_given(desk: Any) -> None:
-    """G12: 370, for the administrator; and once it is signed in, that OK is missing."""
+    """370, for the administrator; and once it is signed in, that OK is missing."""
     with pytest.raises(faults.MailboxNotSignedIn) as none:
         desk.scan()
     desk.sign_in()
@@ -97,7 +97,7 @@ def test_a_device_uses_its_own_account_before_its_groups(desk: Any) -> None:
 
 
 def test_tokens_that_lay_idle_too_long_are_named(desk: Any) -> None:
-    """G13: after ninety days without use and without keep-alive: 361, expired, and the administrator must act."""
+    """After ninety days without use and without keep-alive: 361, expired, and the administrator must act."""
     desk.ready()
     desk.clock.advance(days=91)
     job = desk.scan()

@@ -27,13 +27,13 @@ def test_it_counts_from_the_sign_in(rooms: Services, clock: Any, issued: int, le
 
 
 def test_a_guest_is_told_so(rooms: Services, clock: Any) -> None:
-    """A04: a guest signs in at no printer of this organisation, so there is no page of his either."""
+    """A11: a guest signs in at no printer of this organisation, so there is no page of his either."""
     with pytest.raises(faults.GuestNotAllowed):
         rooms.sessions.finish(finished(clock(), guest=True))
 
 
 def test_a_name_is_cut(rooms: Services, clock: Any) -> None:
-    """G04: a name of any length fits the cookie."""
+    """A name of any length fits the cookie."""
     session = rooms.sessions.finish(finished(clock(), name="я" * 5000))
     assert len(session.name) == len(session.username) == 120
     assert rooms.sessions.read(rooms.sessions.write(session)).name == session.name

@@ -57,7 +57,7 @@ def test_it_is_told_once(office: Any) -> None:
 
 
 def test_many_are_one_mail_and_a_day_has_three(office: Any) -> None:
-    """A run gathers what there is; the fourth mail of a day is not sent; the next day has its own."""
+    """I13: a run gathers what there is; the fourth mail of a day is not sent; the next day has its own."""
     # A day is one in UTC: this one shall not end in the midst of the test.
     now = office.clock()
     office.clock.advance(seconds=((25 - now.hour) % 24) * 3600)

@@ -81,7 +81,7 @@ def test_every_fault_that_holds_does(office: Any) -> None:
 
 
 def test_only_the_pinned_account_gets_it(office: Any) -> None:
-    """A03, E15: a scan for Ben is not sent by anybody else's sign-in, nor by one of the same name in another group."""
+    """B02, E15: a scan for Ben is not sent by anybody else's sign-in, nor by one of the same name in another group."""
     job = held(office)
     office.rooms.holds.signed_in(CONTOSO, "office", "adele")
     office.rooms.holds.signed_in(CONTOSO, "other", "ben")

@@ -126,3 +126,15 @@ def test_what_has_no_tenant_has_a_key_of_its_own(process: Process) -> None:
     process.seal("token", ALPHA)
     with pytest.raises(SealBroken):
         process.open(sealed, ALPHA)
+
+
+@pytest.mark.parametrize("tid", [ALPHA, ""])
+def test_what_lies_under_an_older_key_is_known(process: Process, tid: str) -> None:
+    """What seals now is current; after a rotation it is not, opens all the same, and the next seal is current."""
+    process.seal("token", BETA)
+    before = process.seal("token", tid)
+    assert process.sealer.is_current(tid, before)
+    process.data_keys.rotate(tid or SERVICE)
+    assert not process.sealer.is_current(tid, before)
+    assert process.open(before, tid) == "token"
+    assert process.sealer.is_current(tid, process.seal("token", tid))

@@ -1,0 +1,101 @@
+"""Mutation run over the security code: ``python -m tests.mutation``, see docs/development.md.
+
+Results are kept in ``.run/mutation.json`` by the text of module and mutant, so a run that was stopped goes on where
+it was. Survivors that change nothing stand in ``survivors.json`` with the reason; any other fails the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.mutation.mutants import mutants
+from tests.mutation.run import HOUSE, judge_and_keep, load
+from tests.mutation.targets import TARGETS
+
+KEPT = HOUSE / ".run" / "mutation.json"
+REASONS = Path(__file__).with_name("survivors.json")
+WANTED = 0.95
+
+
+def main() -> int:
+    """Run, print, and say by the exit code whether enough was noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("targets", nargs="*", help=f"of {', '.join(TARGETS)}; none: all")
+    parser.add_argument("--full", action="store_true", help="every target, and what is kept from before is tried again")
+    parser.add_argument("--minutes", type=float, default=600.0, help="of each target; begin no mutant after that long")
+    parser.add_argument("--report", action="store_true", help="run nothing, say what is known")
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
+    asked = parser.parse_args()
+    chosen = asked.targets or list(TARGETS)
+    known = {} if asked.full else load(KEPT)
+    reasons = json.loads(REASONS.read_text(encoding="utf-8"))
+    argued = {
+        mutant.digest
+        for name in chosen
+        for module in TARGETS[name].modules
+        for mutant in mutants(HOUSE, module)
+        if mutant.name in reasons
+    }
+    if not asked.report:  # a survivor that nobody argued for is tried again: a test may have come
+        known = {digest: told for digest, told in known.items() if told.startswith("killed") or digest in argued}
+    broken: list[str] = []
+    for name in chosen if not asked.report else ():
+        broken += _in_a_process_of_its_own(name, known, asked.minutes)
+        known.update(load(KEPT))
+    return report(chosen, known, broken, asked.json)
+
+
+def _in_a_process_of_its_own(name: str, known: dict[str, str], minutes: float) -> list[str]:
+    """Judge one target; what it imports and leaves behind goes with the process."""
+    context = multiprocessing.get_context("spawn")
+    queue: Any = context.SimpleQueue()
+    process = context.Process(target=judge_and_keep, args=(name, KEPT, known, minutes, queue))
+    process.start()
+    process.join()
+    return list(queue.get()) if not queue.empty() else [f"{name}: the run itself died"]
+
+
+def report(chosen: list[str], known: dict[str, str], broken: list[str], file: Path | None) -> int:
+    """Print what became of every mutant and return the exit code."""
+    reasons: dict[str, str] = json.loads(REASONS.read_text(encoding="utf-8"))
+    counted: Counter[str] = Counter()
+    open_: list[str] = []
+    by_module: dict[str, Counter[str]] = {}
+    for name in chosen:
+        for module in TARGETS[name].modules:
+            of_module = by_module.setdefault(module, Counter())
+            for mutant in mutants(HOUSE, module):
+                result = known.get(mutant.digest, "not tried")
+                kind = "killed" if result.startswith("killed") else result
+                if kind in {"survived", "not reached"}:
+                    if mutant.name in reasons:
+                        kind = "argued"
+                    else:
+                        open_.append(f"{result}: {mutant.name} (line {mutant.line})")
+                of_module[kind] += 1
+            counted += of_module
+    print()
+    for module, of_module in by_module.items():
+        print(f"{module}: {', '.join(f'{count} {kind}' for kind, count in sorted(of_module.items()))}")
+    print("\n".join(["", *open_, *(f"does not pass by itself: {test}" for test in broken)]))
+    tried = sum(counted.values()) - counted["not tried"]
+    judged = tried - counted["argued"]
+    share = counted["killed"] / judged if judged else 0.0
+    figures = {**counted, "mutants": sum(counted.values()), "share": round(share, 4)}
+    if file is not None:
+        file.write_text(json.dumps({"figures": figures, "survivors": open_}, indent=1), encoding="utf-8")
+    print(
+        f"mutation: {counted['killed']} of {judged} mutants killed ({share:.1%}), "
+        f"{counted['argued']} change nothing (argued), {counted['not tried']} not tried"
+    )
+    return 0 if share >= WANTED and not broken else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
