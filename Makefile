@@ -61,7 +61,7 @@ pictures: test-install ## a picture of every page at three widths in .run/pictur
 package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill of materials; TWICE=1 proves that two builds are equal
 	@$(IN)/python -m infra.package $(if $(TWICE),--twice)
 
-proof: test-install ## all proofs in full, under an hour: crashes, storage, histories, soak, fuzzing, mutations; PARTS="crash soak" for some
+proof: test-install ## all proofs in full, each bounded in time: crashes, storage, histories, soak, fuzzing, mutations; PARTS="crash soak" for some
 	@$(IN)/python -m bench.proof $(PARTS)
 
 bench: test-install $(if $(filter-out cold,$(PARTS)),,package) .run/bench/installed ## everything measured beside its floors, into docs/performance.md; QUICK=1, PARTS="deliver smtp"

@@ -104,7 +104,8 @@ def lines(told: dict[str, Any]) -> list[str]:
 
 
 def _crash(which: str, each: dict[str, Any]) -> list[str]:
-    outcome = [f"{each['lost']} lost", *(f"{count} {end}" for end, count in each.get("ends", {}).items())]
+    what = " sign-ins" * which.startswith("re")
+    outcome = [f"{each['lost']}{what} lost", *(f"{count} {end}" for end, count in each.get("ends", {}).items())]
     if "longest_seconds" in each:
         outcome.append(f"taken up after {each['longest_seconds']:.0f} s at most")
     chance = f", and {each['by_chance']} by chance" if each["by_chance"] else ""

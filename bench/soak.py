@@ -32,7 +32,7 @@ from local.microsoft.keys import KeyRing
 from local.tls import prepare
 from tests.manifests import make_manifest
 from tests.proof.conftest import FIGURES, opened
-from tests.proof.site import CONTOSO, Site, kill
+from tests.proof.site import CONTOSO, Site
 from tests.proof.test_storage import Weather
 from to_my_email import Api, Error
 
@@ -134,7 +134,7 @@ class Soak:
         """Kill a worker every few seconds, never the first one, and start another."""
         while self.phase == "workers die":
             number = self.chance.randrange(1, WORKERS)
-            kill(self.workers[number])
+            self.site.workers.kill(self.workers[number])
             self.trouble["worker killed"] += 1
             self.workers[number] = self.site.start("work", sweep_seconds=SWEEP_SECONDS)
             self.stopped.wait(self.chance.uniform(4, 10))
@@ -220,7 +220,7 @@ def run(seconds: float, pause: float, seed: str) -> dict[str, Any]:
         soak = Soak(site, pause, random.Random(seed))
         closing.enter_context(site.serving())
         soak.workers = [site.start("work", sweep_seconds=SWEEP_SECONDS) for _ in range(WORKERS)]
-        closing.callback(lambda: [kill(worker) for worker in soak.workers])
+        closing.callback(lambda: [site.workers.kill(worker) for worker in soak.workers])
         devices = [site.printer(Path(name)) for _ in people]
         beside = site.printer(Path(name), FABRIKAM)
         told = [
@@ -244,7 +244,7 @@ def run(seconds: float, pause: float, seed: str) -> dict[str, Any]:
         for thread in (*first, *office):
             thread.join()
         for worker in soak.workers:
-            kill(worker)
+            site.workers.kill(worker)
         ends = soak.settle()
     return figures(soak, ends, seconds, load)
 

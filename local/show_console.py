@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from local.show_doctor import doctor_pages
 from local.show_mailboxes import mailbox_pages
 from shared.faults import (
     BlockedByPolicy,
@@ -92,6 +93,7 @@ def console_pages(ranges: tuple[RangeChoice, ...]) -> Iterator[tuple[str, View]]
     yield from _people()
     yield from _jobs()
     yield from _policy()
+    yield from doctor_pages(_frame("/console/doctor"), SINCE)
     yield from mailbox_pages(_frame("/console/mail"))
     acts = ("policy_changed", "printer_approved", "job_retried", "signed_in")
     rows = [

@@ -59,6 +59,7 @@ class Fault(Exception):
 
     Attributes:
         claims: what the person's next sign-in must ask for (JSON), where Microsoft said so.
+        numbers: Entra's own (AADSTS), where it is one of Entra's.
     """
 
     reason: ClassVar[str]
@@ -76,6 +77,7 @@ class Fault(Exception):
         self.retry_after = retry_after
         self.params = params
         self.claims: str | None = None
+        self.numbers: frozenset[int] = frozenset()
 
 
 class Passing(Fault):

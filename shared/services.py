@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from shared.devices import Devices, Groups, Limits, Nonces, Serials, Tickets, Tokens
     from shared.devices.enrolment import Enrolments
     from shared.devices.rollover import Rollover
+    from shared.doctor import Doctor
     from shared.handoffs import Handoffs
     from shared.identity import Authorizations, Entra, MailboxEntra
+    from shared.identity.client_assertion import ClientAssertion, FederatedAssertion
     from shared.identity.managed_identity import ManagedIdentity
     from shared.mail import Graph, Mailboxes, Smtp, Transports
     from shared.mailboxes import Accounts, MailboxConsent, Outgoings, SignIns, Statuses
@@ -156,17 +158,18 @@ class Services:
     def entra(self) -> Entra:
         """Entra ID."""
         from shared.identity import Entra
+
+        return Entra(self.settings.authority_url, self.settings.client_id, self.client_proof, self.clock)
+
+    @cached_property
+    def client_proof(self) -> ClientAssertion | FederatedAssertion:
+        """By what the app proves itself to Entra."""
         from shared.identity.client_assertion import ClientAssertion, FederatedAssertion
 
         told = self.settings
         if told.client_certificate:
-            return Entra(
-                told.authority_url,
-                told.client_id,
-                ClientAssertion(told.client_id, told.client_certificate, self.clock),
-                self.clock,
-            )
-        return Entra(told.authority_url, told.client_id, FederatedAssertion(self.managed_identity.token), self.clock)
+            return ClientAssertion(told.client_id, told.client_certificate, self.clock)
+        return FederatedAssertion(self.managed_identity.token)
 
     @cached_property
     def authorizations(self) -> Authorizations:
@@ -719,6 +722,38 @@ class Services:
         from shared.audit import Audit
 
         return Audit(self.storage.table("audit"), self.clock, lambda: self._random_bytes(8).hex())
+
+    @cached_property
+    def doctor(self) -> Doctor:
+        """Who proves what sending needs, by asking."""
+        from shared.doctor import Doctor
+        from shared.doctor.rounds import Rounds
+        from shared.doctor.subjects import Subjects
+
+        def account_hint(tid: str, oid: str) -> str:
+            return next((pin.account_hint for _, pin in self.people.pinned(tid, oid)), "")
+
+        subjects = Subjects(
+            self.organisations,
+            self.grants,
+            self.mailbox_grants,
+            self.devices,
+            self.mailbox_accounts,
+            self.outgoings,
+            self.exchange_smtp,
+            self.outlook_smtp,
+            account_hint,
+        )
+        return Doctor(
+            subjects,
+            Rounds(self.entra, self.client_proof, self.graph, self.key_encryption, self.clock),
+            self.storage,
+            self.limits,
+            self.exchange_smtp,
+            self.clock,
+            key_file=bool(self.settings.vault_keys),
+            federated=not self.settings.client_certificate,
+        )
 
     @cached_property
     def pages(self) -> Pages:

@@ -20,7 +20,7 @@ from functions.answers import (
     see_other,
     trouble,
 )
-from functions.console import audit, consent, jobs, mailboxes, overview, people, policy, printers
+from functions.console import audit, consent, doctor, jobs, mailboxes, overview, people, policy, printers
 from functions.console.callers import CheckNeeded, FreshNeeded, SignInNeeded
 from functions.console.frames import frame
 from functions.console_session import cookie_of, forget_console
@@ -32,7 +32,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
     """Build the door."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
-    for place in (overview, consent, printers, mailboxes, people, jobs, policy, audit):
+    for place in (overview, consent, printers, mailboxes, people, jobs, doctor, policy, audit):
         app.include_router(place.router, prefix="/console")
 
     @app.post("/console/sign-in")

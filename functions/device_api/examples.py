@@ -80,7 +80,12 @@ _SCHEMAS: dict[str, list[Any]] = {
             "tenant": _ORGANISATION,
             "words": _WORDS,
             "consent": {"status": "consented", "range": "send"},
-            "policy": {"kinds": ["to_my_email"], "types": ["application/pdf"], "largest_document": 2_250_000},
+            "policy": {
+                "kinds": ["to_my_email"],
+                "types": ["application/pdf"],
+                "largest_document": 2_250_000,
+                "panel_browser": False,
+            },
             "email_server": _SIGNED_IN,
             "fax_server": _NOT_SIGNED_IN,
         }
@@ -147,7 +152,14 @@ _SCHEMAS: dict[str, list[Any]] = {
         {"user": {"id": "adele", "email": "adele.vance@contoso.example", "name": "Adele Vance"}, "locale": "de-AT"}
     ],
     "Nonce": [{"nonce": "AAAAAGmlVvQkq2Zs0m6wHhS3n9m0cJrJ2u1yQfXk6QA", "expires_in": 300}],
-    "Policy": [{"kinds": ["to_my_email"], "types": ["application/pdf", "image/jpeg"], "largest_document": 2_250_000}],
+    "Policy": [
+        {
+            "kinds": ["to_my_email"],
+            "types": ["application/pdf", "image/jpeg"],
+            "largest_document": 2_250_000,
+            "panel_browser": False,
+        }
+    ],
     "Problem": [
         {
             "type": "/api/docs#device_token_expired",

@@ -122,6 +122,12 @@ class Cloud:
             self.state.accounts[account.key] = account
             return account
 
+    def change_tenant(self, name: str, **changes: bool) -> None:
+        """Set switches of a tenant (``smtp_auth_disabled``, ``security_defaults``)."""
+        with self.lock:
+            tenant = replace(self.tenant(name), **changes)  # type: ignore[arg-type]
+            self.state.tenants[tenant.tid] = tenant
+
     def set_user_consent(self, tenant: str, policy: str) -> None:
         """Set a tenant's user consent policy: ``microsoft`` or ``disabled``."""
         with self.lock:
@@ -195,6 +201,14 @@ class Cloud:
             tid = self.tenant(tenant).tid
             self.state.grants = [grant for grant in self.state.grants if grant.tid != tid]
             self.state.principals = {pair for pair in self.state.principals if pair[0] != tid}
+
+    def withdraw_permission(self, tenant: str, permission: str) -> None:
+        """Take one permission (short name) out of a tenant's grants; issued access tokens live on."""
+        with self.lock:
+            tid = self.tenant(tenant).tid
+            for grant in self.state.grants:
+                if grant.tid == tid:
+                    grant.scopes -= {permission}
 
     # Browser sessions
 

@@ -36,7 +36,8 @@ class Tenant:
 
     ``user_consent`` is ``microsoft`` (the managed default: some permissions need an administrator)
     or ``disabled`` (every permission does). ``block_device_code`` is a Conditional Access policy on
-    authentication flows.
+    authentication flows. ``smtp_auth_disabled`` is Exchange's switch of the same name for the organisation
+    (Set-TransportConfig), ``security_defaults`` are Entra's, under which Exchange lets nobody in by SMTP AUTH.
     """
 
     key: str
@@ -45,6 +46,8 @@ class Tenant:
     domains: tuple[str, ...]
     user_consent: str = "microsoft"
     block_device_code: bool = False
+    smtp_auth_disabled: bool = False
+    security_defaults: bool = False
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Account:
     ``home`` is set on a guest and names the account (key) it signs in with; ``mail`` is what Graph shows,
     ``app_roles`` are the values of the app roles it was given, ``mailbox`` whether Exchange holds one. The
     booleans are switches for tests, ``message_limit`` is Exchange's for a whole message, in bytes.
+    ``smtp_auth_disabled`` is Set-CASMailbox's: None leaves it to the organisation.
     """
 
     key: str
@@ -72,6 +76,7 @@ class Account:
     deleted: bool = False
     mailbox_full: bool = False
     message_limit: int = 35 * 1024 * 1024
+    smtp_auth_disabled: bool | None = None
 
     @property
     def addresses(self) -> frozenset[str]:

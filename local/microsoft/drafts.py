@@ -58,6 +58,7 @@ class Drafts:
         self.routes = [
             Route("/v1.0/me/messages", self._answering(self._create), methods=["POST"]),
             Route("/v1.0/me/messages", self._answering(self._find), methods=["GET"]),
+            Route("/v1.0/me/mailFolders/{folder}", self._answering(self._folder), methods=["GET"]),
             Route(one, self._answering(self._get), methods=["GET"]),
             Route(one, self._answering(self._delete), methods=["DELETE"]),
             Route(f"{one}/send", self._answering(self._send), methods=["POST"]),
@@ -82,6 +83,13 @@ class Drafts:
             return response
 
         return endpoint
+
+    async def _folder(self, request: Request) -> Response:
+        self._allowed(request)
+        name = request.path_params["folder"]
+        if name not in ("drafts", "inbox", "sentitems"):
+            raise GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+        return JSONResponse({"id": f"AAMk{name}"})
 
     async def _create(self, request: Request) -> Response:
         account = self._allowed(request)

@@ -69,6 +69,8 @@ class Server:
             log_level="critical",
             access_log=False,
             server_header=False,
+            # Ours goes by the cloud's clock (:mod:`.wire`).
+            date_header=False,
             timeout_graceful_shutdown=1,
         )
         # TLS would wait for the goodbye of connections that clients keep alive.

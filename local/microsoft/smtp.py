@@ -195,9 +195,10 @@ class Connection(SMTP):
             await self._reader.readline()
             await self.push(f"{UNSUCCESSFUL} [{self.hostname}]")
         else:
+            refused = self._submission.switched_off(account)
             assert self.session is not None
-            self.session.authenticated = True
-            await self.push("235 2.7.0 Authentication successful")
+            self.session.authenticated = not refused
+            await self.push(refused or "235 2.7.0 Authentication successful")
 
     def _count(self, account: Account) -> None:
         self._account = account

@@ -15,7 +15,7 @@ from .cloud import Cloud
 from .directory import PERSONAL_TENANT, Account
 from .mail import GraphError, Message
 from .permissions import OUTLOOK
-from .smtp_replies import MAILBOX_FULL, SEND_AS_DENIED, TOO_MANY_CONNECTIONS, TOO_MANY_MESSAGES
+from .smtp_replies import MAILBOX_FULL, REPLIES, SEND_AS_DENIED, TOO_MANY_CONNECTIONS, TOO_MANY_MESSAGES
 from .switchboard import Switchboard
 
 # https://learn.microsoft.com/exchange/troubleshoot/send-emails/smtp-submission-improvements
@@ -62,6 +62,21 @@ class Submission:
         if token.expires <= self.cloud.clock() or stopped or (account.tid == PERSONAL_TENANT) is not personal:
             return None
         return account if user.lower() in account.addresses else None
+
+    def switched_off(self, account: Account) -> str | None:
+        """Answer why an account that proved itself may not submit, None if it may.
+
+        The mailbox's own setting wins over the organisation's; security defaults win over both (Microsoft, "Enable or
+        disable authenticated client SMTP submission (SMTP AUTH) in Exchange Online").
+        """
+        current, tenant = self.cloud.account(account.key), self.cloud.tenant(account.tid)
+        if tenant.security_defaults:
+            return REPLIES["criteria_not_met"][1]
+        if current.smtp_auth_disabled:
+            return REPLIES["smtp_auth_off_for_mailbox"][1]
+        if current.smtp_auth_disabled is None and tenant.smtp_auth_disabled:
+            return REPLIES["smtp_auth_off_for_tenant"][1]
+        return None
 
     def too_busy(self, account: Account) -> str | None:
         """Answer why a mailbox may not submit a message now, None if it may; a message is counted."""

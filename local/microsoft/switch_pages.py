@@ -47,6 +47,34 @@ class SwitchPages:
                 lambda given: cloud.block_device_code(given["tenant"]),
             ),
             "block_account": ("Stop the account by Conditional Access", _changing(cloud, blocked=True)),
+            "turn_smtp_auth_off": (
+                "Turn SMTP AUTH off for the tenant",
+                lambda given: cloud.change_tenant(given["tenant"], smtp_auth_disabled=True),
+            ),
+            "turn_smtp_auth_on": (
+                "Turn SMTP AUTH on for the tenant",
+                lambda given: cloud.change_tenant(given["tenant"], smtp_auth_disabled=False),
+            ),
+            "turn_mailbox_smtp_auth_off": (
+                "Turn SMTP AUTH off for the mailbox",
+                _changing(cloud, smtp_auth_disabled=True),
+            ),
+            "turn_mailbox_smtp_auth_on": (
+                "Turn SMTP AUTH on for the mailbox, whatever the tenant says",
+                _changing(cloud, smtp_auth_disabled=False),
+            ),
+            "leave_mailbox_smtp_auth": (
+                "Leave the mailbox's SMTP AUTH to the tenant",
+                _changing(cloud, smtp_auth_disabled=None),
+            ),
+            "turn_security_defaults_on": (
+                "Turn security defaults on in the tenant",
+                lambda given: cloud.change_tenant(given["tenant"], security_defaults=True),
+            ),
+            "turn_security_defaults_off": (
+                "Turn security defaults off in the tenant",
+                lambda given: cloud.change_tenant(given["tenant"], security_defaults=False),
+            ),
             "delete_account": ("Delete the account", _changing(cloud, deleted=True)),
             "fill_mailbox": ("Fill the mailbox", _changing(cloud, mailbox_full=True)),
             "empty_mailbox": ("Make room in the mailbox", _changing(cloud, mailbox_full=False)),
@@ -139,7 +167,7 @@ class SwitchPages:
         return JSONResponse({"faults": self._switchboard.faults()}, 201)
 
 
-def _changing(cloud: Cloud, **changes: bool) -> Callable[[dict[str, Any]], Any]:
+def _changing(cloud: Cloud, **changes: bool | None) -> Callable[[dict[str, Any]], Any]:
     return lambda given: cloud.change_account(given["account"], **changes)
 
 

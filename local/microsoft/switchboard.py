@@ -19,6 +19,7 @@ slow_after_applying                 the answer, ``seconds`` late                
 reset                               connection reset, the body unread                      no
 reset_after_applying                connection reset instead of the answer                 yes
 garbled_after_applying              the answer's body with a brace too much: not JSON      yes
+other_time                          the answer, with a Date that is ``seconds`` ahead      yes
 oauth                               an error of Entra by ``number`` (error, suberror,      no
                                     claims), at token, authorize, adminconsent or devicecode
 graph                               an error of Graph by ``status``, ``code``, ``message``;  no
@@ -68,6 +69,7 @@ ENDPOINTS = {
     "/adminconsent": "adminconsent",
     "/v1.0/me": "me",
     "/v1.0/me/sendMail": "sendMail",
+    "/v1.0/me/mailFolders/drafts": "mailFolders",
     "/v1.0/me/messages": "messages",
     "/attachments": "attachments",
     "/createUploadSession": "createUploadSession",
@@ -102,6 +104,7 @@ KINDS = (
     "reset",
     "reset" + AFTER,
     "garbled" + AFTER,
+    "other_time",
     "oauth",
     "graph",
 )

@@ -5,6 +5,8 @@ import base64
 import socket
 import struct
 from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -30,7 +32,18 @@ class FaultyWire:
         self.connections: set[Any] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, with a fault if one is on."""
+        """Serve one request, with a fault if one is on; every answer says what time it is here."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                moment = self._cloud.clock() + timedelta(seconds=scope.get("ahead", 0.0))
+                date = (b"date", format_datetime(moment, usegmt=True).encode())
+                message = {**message, "headers": [*message["headers"], date]}
+            await send(message)
+
+        await self._handle(scope, receive, dated)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         where = _endpoint(scope["path"]) if scope["type"] == "http" else ""
         if not where:
             await self._app(scope, receive, send)
@@ -68,6 +81,9 @@ class FaultyWire:
                 await self._app(exchange.scope, exchange.receive, exchange.send)
         elif kind == "reset":
             await self._reset(exchange)
+        elif kind == "other_time":
+            exchange.scope["ahead"] = fault.seconds
+            await self._app(exchange.scope, exchange.receive, exchange.send)
         elif kind == "oauth":
             refusal = Refusal(fault.number, "", fault.error, fault.suberror, fault.claims)
             exchange.scope["refusal"] = refusal

@@ -50,13 +50,15 @@ class Use(StrEnum):
     """Scans handed over, repetitions included."""
     SIGN_INS = "sign_ins"
     """First logins and consents begun at the panel."""
+    DIAGNOSES = "diagnoses"
+    """Runs of the doctor: each asks Microsoft a dozen questions."""
 
 
 @dataclass(frozen=True)
 class Most:
     """The most of one use in a window; None: not counted."""
 
-    device: int
+    device: int | None = None
     person: int | None = None
     organisation: int | None = None
 
@@ -66,6 +68,7 @@ LIMITS = {
     Use.TOKENS: Most(device=60),
     Use.SCANS: Most(device=150, person=100, organisation=9600),
     Use.SIGN_INS: Most(device=60, person=20, organisation=1600),
+    Use.DIAGNOSES: Most(organisation=10),
 }
 
 
@@ -95,13 +98,22 @@ class Limits:
             TooManyRequests: one of them had all that a window has; ``retry_after`` says when the next begins.
         """
         most = LIMITS[use]
-        self._count(use, key("use", "device", device.id), most.device)
+        if most.device is not None:
+            self._count(use, key("use", "device", device.id), most.device)
         if most.person is not None and user_id is not None:
             who = hmac.new(self._key, key(device.tid, device.group, user_id).encode(), "sha256").hexdigest()
             self._count(use, key("use", "person", who), most.person)
         if most.organisation is not None:
             share = str(self._below(SHARES))
             self._count(use, key("use", "organisation", device.tid, share), most.organisation // SHARES)
+
+    def count_organisation(self, use: Use, tid: str) -> None:
+        """Count one use by an organisation that is rare enough for a row alone.
+
+        Raises:
+            TooManyRequests: as :meth:`count`.
+        """
+        self._count(use, key("use", "alone", tid), LIMITS[use].organisation or 0)
 
     def _count(self, use: Use, partition: str, most: int) -> None:
         try:

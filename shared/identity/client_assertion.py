@@ -17,6 +17,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from shared.identity import client_certificate
+
 SECONDS = 600
 """How long one is good for."""
 EXCHANGE = "api://AzureADTokenExchange"
@@ -49,6 +51,14 @@ class FederatedAssertion:
         """
         return self._token(EXCHANGE)
 
+    def ends(self) -> None:
+        """Ask for the token, and say that nothing here ends: Azure renews the identity's own credential.
+
+        Raises:
+            KeyServiceUnavailable: the identity gave none.
+        """
+        self._token(EXCHANGE)
+
 
 class ClientAssertion:
     """Makes assertions with a certificate, each for one request.
@@ -79,6 +89,10 @@ class ClientAssertion:
             "exp": now + SECONDS,
         }
         return jwt.encode(claims, self._key, algorithm="PS256", headers={"x5t#S256": self._thumbprint})
+
+    def ends(self) -> datetime:
+        """Return when the certificate ends, as it says itself."""
+        return client_certificate.ends(self._pem)
 
     @cached_property
     def _key(self) -> Any:

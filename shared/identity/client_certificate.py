@@ -14,6 +14,17 @@ NOTICE = timedelta(days=30)
 log = logging.getLogger(__name__)
 
 
+def ends(pem: str) -> datetime:
+    """Return when a certificate ends, as it says itself.
+
+    Args:
+        pem: the private key and the certificate.
+    """
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(pem.encode("ascii")).not_valid_after_utc
+
+
 def tell_days_left(pem: str, now: datetime) -> None:
     """Log for how many days the certificate is good; the alert ``own-credential-ends`` reads the line.
 
@@ -23,7 +34,5 @@ def tell_days_left(pem: str, now: datetime) -> None:
     """
     if not pem:
         return
-    from cryptography import x509
-
-    left = x509.load_pem_x509_certificate(pem.encode("ascii")).not_valid_after_utc - now
+    left = ends(pem) - now
     log.log(logging.WARNING if left < NOTICE else logging.INFO, "certificate of the app ends in %d days", left.days)

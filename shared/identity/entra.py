@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -59,10 +60,11 @@ class Redeemed:
 
 @dataclass(frozen=True)
 class Token:
-    """A new access token, and MSAL's cache with what came along with it."""
+    """A new access token, the scopes that Entra says it has, and MSAL's cache with what came along with it."""
 
     access_token: str
     cache: str
+    scopes: frozenset[str] = frozenset()
 
 
 class _Session(OutboundSession):
@@ -256,7 +258,40 @@ class Entra:
             fault = self._refused(answer)
             fault.claims = _claims(answer) or claims
             raise fault
-        return Token(answer["access_token"], held.serialize())
+        return Token(answer["access_token"], held.serialize(), granted(answer))
+
+    def ask_as_app(self, tid: str) -> None:
+        """Let Entra look at the app's own proof, without anybody: ask for a token of the app itself, and drop it.
+
+        The app has no permission of its own, so such a token opens nothing (Microsoft, "OAuth 2.0 client credentials
+        flow"; ``.default`` is the one scope that flow takes).
+
+        Raises:
+            OwnCredentialRefused: the proof is not taken.
+            ConsentWithdrawn: the tenant does not know the app; nothing is said of the proof.
+            Fault: what else Entra said, classified.
+        """
+        with speaking():
+            answer = self._app(tid).acquire_token_for_client([GRAPH + ".default"])
+        if "error" in answer:
+            raise errors.classify(answer)
+
+    def time(self, tid: str) -> datetime:
+        """Return what time it is at Entra, by the Date of an answer that needs no proof of anything.
+
+        Raises:
+            MicrosoftUnavailable: the answer says no time.
+            Passing: Entra cannot be reached.
+        """
+        with speaking():
+            answer = self._session.get(
+                f"{self.authority_url}/{tid}/v2.0/.well-known/openid-configuration",
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+            )
+        try:
+            return parsedate_to_datetime(answer.headers["Date"])
+        except (KeyError, ValueError, TypeError):
+            raise faults.MicrosoftUnavailable("login service, no Date", retry_after=WAIT) from None
 
     def _app(self, tid: str, cache: msal.TokenCache | None = None, *, lasting: bool = True) -> msal.ClientApplication:
         if tid in self._discovered:

@@ -23,9 +23,11 @@ _BLOCKED = {
     50005, 50097, 50129, 50131, 50155, 50187, 500021, 500022, 500212, 500213, 50002,
     54000, 135010, 135011, 1000031,
 }  # fmt: skip
+SECURITY_DEFAULTS = frozenset({530035})
+"""Of what a rule blocks: what Entra ascribes to security defaults, and to no policy."""
 _DISABLED = {50057, 500341, 50034, 51004, 50053}
 """Among them an account that is locked for a while: its sign-in is kept, too."""
-_NO_CONSENT = {65001, 650052, 650054, 7000112, 700016, 70001, 90093, 90094, 90095, 90099}
+_NO_CONSENT = {65001, 650052, 650054, 7000112, 7000229, 700016, 70001, 90093, 90094, 90095, 90099}
 _MISREGISTERED = {65005, 650056, 650057, 90036, 90092}
 _INTERACTION = {
     16000, 50072, 50074, 50076, 50078, 50079, 50158, 50055, 50144, 50125, 50135, 530036,
@@ -91,7 +93,9 @@ def classify(answer: Mapping[str, Any]) -> faults.Fault:
     else:
         # Anything else (invalid_request, invalid_scope, invalid_resource …) is our own set-up.
         leaf = _BY_SUBERROR.get(suberror) or _BY_ERROR.get(error, faults.ServiceMisconfigured)
-    return leaf(note, retry_after=_LOOP_RESTS if _LOOP in numbers else None)
+    fault = leaf(note, retry_after=_LOOP_RESTS if _LOOP in numbers else None)
+    fault.numbers = frozenset(numbers)
+    return fault
 
 
 def _word(given: object) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shared.mail.mailboxes import Mailboxes
     from shared.mail.message import Message, clean, file_name
     from shared.mail.notices import Notices
-    from shared.mail.smtp import Smtp
+    from shared.mail.smtp import Heard, Smtp
     from shared.mail.transport import Document, Draft, Sender, TokenRejected, Transport
     from shared.mail.transports import Transports
 
@@ -24,6 +24,7 @@ __all__ = [
     "Graph",
     "GraphDraft",
     "GraphSend",
+    "Heard",
     "Mailbox",
     "Mailboxes",
     "Message",
@@ -49,6 +50,7 @@ __getattr__ = exported(
         "clean": "message",
         "file_name": "message",
         "Notices": "notices",
+        "Heard": "smtp",
         "Smtp": "smtp",
         "Document": "transport",
         "Draft": "transport",

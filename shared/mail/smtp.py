@@ -35,6 +35,8 @@ SLOTS = 3
 DEFAULT_LIMIT = 35 * 1024 * 1024
 """Octets of a mail that a mailbox of Exchange Online takes unless its administrator decides otherwise."""
 GOODBYE_SECONDS = 5.0
+NO_REASON = "(no reason given)"
+"""End of the note of a fault that Exchange gives no reason for."""
 _AUTHENTICATED, _CONTINUE, _OK, _SEND_IT, _READY = 235, 334, 250, 354, 220
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8000}")
 
@@ -49,6 +51,18 @@ class Patience:
     reply: float = 30.0
     final: float = 300.0
     whole: float = 540.0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a server said to somebody who sends nothing. Octets; 0: it announced no size."""
+
+    announced: int
+    """To a stranger. Exchange Online says the ceiling of all its tenants here."""
+    announced_to_owner: int
+    """To whom had proven to be the mailbox's owner; 0 as well where nobody was."""
+    refused: faults.Fault | None = None
+    """Why the owner was not let in."""
 
 
 class Smtp:
@@ -105,6 +119,27 @@ class Smtp:
                 for piece in mail.chunks():
                     server.send(stuffed(piece))
                 dialogue.finish(self._patience)
+
+    def ask(self, token: str = "", address: str = "") -> Heard:
+        """Connect, prove to be the owner of ``address`` where there is a token, and say goodbye. Nothing is sent.
+
+        Raises:
+            Passing: there is no safe connection, or the server does not speak as it should.
+        """
+        with _nothing_sent(), self._connected() as server:
+            announced, owner, refused = _announced_limit(server), 0, None
+            if token:
+                try:
+                    _Dialogue(server, room=0).authenticate(address, token)
+                    _require("ehlo", server.ehlo(), _OK)
+                    owner = _announced_limit(server)
+                except TokenRejected as rejected:
+                    refused = rejected.lasting(f"smtp auth 535 {NO_REASON}")
+                except faults.Fault as fault:
+                    refused = fault
+            with suppress(OSError, smtplib.SMTPException):
+                server.quit()
+            return Heard(announced, owner, refused)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

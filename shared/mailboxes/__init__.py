@@ -11,7 +11,7 @@ A printer's own account comes before its group's. A sign-in::
     pending --somebody signs in by the code--> active     (superseded as soon as another one is)
        |-> denied     declined, cancelled at the printer, or the wrong kind of account (by name; its tokens are dropped)
        |-> expired    nobody came within fifteen minutes
-       \-> blocked    Conditional Access does not allow codes --by the link--> active
+       \-> blocked    Conditional Access does not allow codes --by the link--> active     (or expired)
 
 An account, as a printer sees it::
 

@@ -11,6 +11,7 @@ PLACES = (
     (N_("Mail and fax"), "/console/mail"),
     (N_("People"), "/console/people"),
     (N_("Scans"), "/console/jobs"),
+    (N_("Diagnosis"), "/console/doctor"),
     (N_("Policy"), "/console/policy"),
     (N_("Audit"), "/console/audit"),
 )
@@ -98,6 +99,7 @@ _ACTS = {
     "fax_tested": N_("Sent a test fax"),
     "policy_changed": N_("Changed the policy"),
     "audit_exported": N_("Exported the audit"),
+    "doctor_asked": N_("Let the doctor ask"),
 }
 ACTS = frozenset(_ACTS)
 

@@ -23,9 +23,9 @@ A grant's life::
 """
 
 from shared.vault.grant import Grant
-from shared.vault.grants import Grants
+from shared.vault.grants import PAUSED, Grants
 from shared.vault.keep_alive import KeepAlive
 from shared.vault.renewals import Renewals
 from shared.vault.sealing import SERVICE, SealBroken, Sealer
 
-__all__ = ["SERVICE", "Grant", "Grants", "KeepAlive", "Renewals", "SealBroken", "Sealer"]
+__all__ = ["PAUSED", "SERVICE", "Grant", "Grants", "KeepAlive", "Renewals", "SealBroken", "Sealer"]

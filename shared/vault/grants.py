@@ -27,7 +27,7 @@ from shared.vault.renewals import Renewals
 from shared.vault.sealing import SealBroken, Sealer, key_id_of
 
 if TYPE_CHECKING:
-    from shared.identity import Entra
+    from shared.identity import Entra, Token
 
 LEASE = timedelta(seconds=90)
 """Longer than a refresh takes with all its time-outs (25 s each for somebody else's discovery, ours, the token)."""
@@ -36,6 +36,8 @@ WAIT = timedelta(seconds=20)
 FIRST_LOOK, LONGEST_LOOK = 0.05, 1.0
 """Seconds between two looks at a row that another worker is refreshing."""
 SETTLE_TRIES = 8
+PAUSED = "paused"
+"""Note of the fault where nobody was asked, because the mailbox is paused (:meth:`Grants.pause`)."""
 Values = dict[str, Value | None]
 
 
@@ -165,7 +167,7 @@ class Grants:
         while True:
             row = self._usable(tid, oid)
             if (left := self._pause_left(row)) > 0:
-                raise faults.Throttled("paused", retry_after=left)
+                raise faults.Throttled(PAUSED, retry_after=left)
             cache = self._open(tid, oid, row)
             held = self._entra.held_token(cache, scopes)
             if held is not None and held != refused:
@@ -183,13 +185,36 @@ class Grants:
                         raise
                     return held
                 if fresh is not None:
-                    return fresh
+                    return fresh.access_token
                 continue  # the row has become another one, and may hold what we want
             waits_until = waits_until or self._clock() + WAIT
-            if self._clock() >= waits_until:
-                raise faults.MicrosoftUnavailable("another worker's refresh", retry_after=5)
-            self._sleep(look + look * self._below(100) / 100)
-            look = min(look * 2, LONGEST_LOOK)
+            look = self._wait(look, waits_until)
+
+    def ask(self, tid: str, oid: str, scopes: Sequence[str], claims: str | None = None) -> Token:
+        """Return what Entra says at this moment, whatever is held: to see whether it still says yes.
+
+        What comes of it is written down as :meth:`access_token` does.
+
+        Args:
+            tid: the person's tenant.
+            oid: the person.
+            scopes: full addresses, of one resource.
+            claims: a claims challenge to answer (JSON).
+
+        Raises:
+            Fault: as :meth:`access_token` does.
+        """
+        waits_until, look = self._clock() + WAIT, FIRST_LOOK
+        while True:
+            row = self._usable(tid, oid)
+            if (left := self._pause_left(row)) > 0:
+                raise faults.Throttled(PAUSED, retry_after=left)
+            cache = self._open(tid, oid, row)
+            mine = None if self._leased(row) else self._lease(row)
+            fresh = self._refresh(tid, oid, mine, cache, scopes, claims) if mine is not None else None
+            if fresh is not None:
+                return fresh
+            look = self._wait(look, waits_until)
 
     def renew(self, grant: Grant, scopes: Sequence[str]) -> None:
         """Refresh a sleeping grant, so that it does not end by inactivity.
@@ -333,7 +358,7 @@ class Grants:
 
     def _refresh(
         self, tid: str, oid: str, mine: Row, cache: str, scopes: Sequence[str], claims: str | None
-    ) -> str | None:
+    ) -> Token | None:
         """Ask Entra while holding the lease; None where somebody else's word about the row counts by now."""
         try:
             token = self._entra.refresh(tid, cache, scopes, claims)
@@ -363,7 +388,7 @@ class Grants:
             "put_off": None,
         }
         # Whoever took the lease over when ours ran out: these tokens are newer than those in the row.
-        return token.access_token if self._settle(tid, oid, mine, fresh, whoever_holds=True) else None
+        return token if self._settle(tid, oid, mine, fresh, whoever_holds=True) else None
 
     def _settle(
         self, tid: str, oid: str, mine: Row, changes: Mapping[str, Value | None], *, whoever_holds: bool = False
@@ -405,6 +430,13 @@ class Grants:
     def _ending(self, reason: type[faults.PersonMust]) -> Values:
         # The tokens go: nobody will use them again, and whoever reads the table should not find them.
         return {"ended": reason.reason, "ended_at": self._clock(), "sealed": None}
+
+    def _wait(self, look: float, until: datetime) -> float:
+        """Wait for another worker's refresh, and return how long to wait the next time."""
+        if self._clock() >= until:
+            raise faults.MicrosoftUnavailable("another worker's refresh", retry_after=5)
+        self._sleep(look + look * self._below(100) / 100)
+        return min(look * 2, LONGEST_LOOK)
 
     def _lease(self, row: Row) -> Row | None:
         until = self._clock() + LEASE

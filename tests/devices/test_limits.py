@@ -48,7 +48,7 @@ def counted(rooms: Services, use: Use, device: Device, user: str | None = None) 
     return True
 
 
-@pytest.mark.parametrize("use", Use)
+@pytest.mark.parametrize("use", [use for use in Use if LIMITS[use].device])
 def test_the_last_one_is_taken_and_the_next_is_not(window: Any, rooms: Services, printer: Printer, use: Use) -> None:  # noqa: F811
     """E06: to the very number; the refusal says when the next window begins, and then it goes on."""
     device = printer.enrol()
@@ -60,6 +60,19 @@ def test_the_last_one_is_taken_and_the_next_is_not(window: Any, rooms: Services,
     assert 0 < (refused.value.retry_after or 0) <= 300
     window.advance(seconds=refused.value.retry_after)
     assert counted(rooms, use, device)
+
+
+def test_what_is_an_organisations_alone_is_counted_for_it_alone(window: Any, rooms: Services) -> None:  # noqa: F811
+    """The doctor's runs: to the very number, another organisation's are its own, and the next window begins anew."""
+    most = LIMITS[Use.DIAGNOSES].organisation
+    assert most
+    for _ in range(most):
+        rooms.limits.count_organisation(Use.DIAGNOSES, "a")
+    with pytest.raises(TooManyRequests) as refused:
+        rooms.limits.count_organisation(Use.DIAGNOSES, "a")
+    rooms.limits.count_organisation(Use.DIAGNOSES, "b")
+    window.advance(seconds=refused.value.retry_after)
+    rooms.limits.count_organisation(Use.DIAGNOSES, "a")
 
 
 def test_many_at_once_on_two_instances_pass_the_limit_by_nobody(

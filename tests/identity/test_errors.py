@@ -176,3 +176,15 @@ def test_a_known_number_refines_the_widest_error(numbers: list[int], leaf: type[
     """``invalid_grant`` says little; what is known of the number decides who must act."""
     for number in numbers:
         assert type(classify(answer("invalid_grant", number))) is leaf, number
+
+
+def test_only_a_loop_says_when_it_may_be_asked_again() -> None:
+    """50196: Entra found somebody asking in a loop, who rests for five minutes; no other answer names a time."""
+    assert classify(answer("invalid_grant", 50196)).retry_after == 300
+    assert classify(answer("invalid_grant", 90033)).retry_after is None
+
+
+def test_an_empty_list_of_numbers_says_nothing() -> None:
+    """The number in the description counts then, as in an authorization response."""
+    told = {"error": "invalid_grant", "error_codes": [], "error_description": "AADSTS700082: Words."}
+    assert type(classify(told)) is faults.SignInExpired

@@ -2,6 +2,7 @@
 
 import base64
 from concurrent.futures import ThreadPoolExecutor, wait
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -198,6 +199,30 @@ def test_more_actions(microsoft: Microsoft, ben: dict[str, Any]) -> None:
     microsoft.post("/-/actions", json={"action": "enable_account", "account": "contoso/ben"})
     assert microsoft.refresh(ben["refresh_token"]).ok
     assert microsoft.post("/-/actions", json={"action": "nothing"}).status_code == 400
+
+
+def test_what_the_doctor_looks_for_can_be_switched(microsoft: Microsoft, ben: dict[str, Any]) -> None:
+    """SMTP AUTH and security defaults by name, one permission less, another time, and a mailbox that is looked at."""
+    for action, given, field, value in (
+        ("turn_smtp_auth_off", {"tenant": "contoso"}, "smtp_auth_disabled", True),
+        ("turn_smtp_auth_on", {"tenant": "contoso"}, "smtp_auth_disabled", False),
+        ("turn_security_defaults_on", {"tenant": "contoso"}, "security_defaults", True),
+        ("turn_security_defaults_off", {"tenant": "contoso"}, "security_defaults", False),
+        ("turn_mailbox_smtp_auth_off", {"account": "contoso/ben"}, "smtp_auth_disabled", True),
+        ("turn_mailbox_smtp_auth_on", {"account": "contoso/ben"}, "smtp_auth_disabled", False),
+        ("leave_mailbox_smtp_auth", {"account": "contoso/ben"}, "smtp_auth_disabled", None),
+    ):
+        assert microsoft.post("/-/actions", json={"action": action, **given}).status_code == 201
+        changed = microsoft.cloud.tenant("contoso") if "tenant" in given else microsoft.cloud.account("contoso/ben")
+        assert getattr(changed, field) is value, action
+    there = parsedate_to_datetime(microsoft.get(f"/{CONTOSO}/discovery/v2.0/keys").headers["Date"])
+    microsoft.switchboard.add("jwks", "other_time", seconds=7200)
+    later = parsedate_to_datetime(microsoft.get(f"/{CONTOSO}/discovery/v2.0/keys").headers["Date"])
+    assert 7190 < (later - there).total_seconds() < 7300
+    bearer = {"Authorization": f"Bearer {ben['access_token']}"}
+    assert microsoft.get("/v1.0/me/mailFolders/drafts", headers=bearer).status_code == 403
+    microsoft.cloud.withdraw_permission("contoso", "Mail.Send")
+    assert microsoft.refresh(ben["refresh_token"]).json()["error_codes"] == [65001]
 
 
 def test_the_page_switches_too(microsoft: Microsoft, ben: dict[str, Any]) -> None:

@@ -228,6 +228,32 @@ def test_a_full_mailbox_takes_nothing(exchange: Exchange) -> None:
     assert submitted(exchange.authenticated(), MAIL.encode()) == 554
 
 
+@pytest.mark.parametrize(
+    ("tenant", "mailbox", "said"),
+    [
+        ({"smtp_auth_disabled": True}, None, "disabled for the Tenant"),
+        ({"smtp_auth_disabled": True}, False, ""),
+        ({"smtp_auth_disabled": True}, True, "disabled for the Mailbox"),
+        ({}, True, "disabled for the Mailbox"),
+        ({"security_defaults": True}, False, "did not meet the criteria"),
+        ({}, None, ""),
+    ],
+)
+def test_smtp_auth_is_switched_off_as_in_exchange(
+    exchange: Exchange, tenant: dict[str, bool], mailbox: bool | None, said: str
+) -> None:
+    """The mailbox's own setting wins over the tenant's, security defaults over both; the token is a good one."""
+    cloud = exchange.microsoft.cloud
+    cloud.change_tenant("contoso", **tenant)
+    cloud.change_account("contoso/adele", smtp_auth_disabled=mailbox)
+    string = xoauth2(ADELE, exchange.token())
+    if said:
+        with pytest.raises(smtplib.SMTPAuthenticationError, match=said):
+            exchange.connected().auth("XOAUTH2", string)
+    else:
+        assert exchange.connected().auth("XOAUTH2", string)[0] == 235
+
+
 def test_too_many_connections_and_messages(exchange: Exchange) -> None:
     """432 4.3.2 for who has four connections, and for the 31st message of a minute; another mailbox is free."""
     clients = [exchange.authenticated() for _ in range(CONNECTIONS + 1)]

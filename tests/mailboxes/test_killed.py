@@ -1,9 +1,6 @@
 """kill -9 of whoever activates a sign-in, at every step: the old account or the new one, whole; no token is left."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +9,7 @@ import pytest
 from local.tls import Tls
 from shared.organisations.ranges import SEND_MAIL
 from tests.leftovers import found as leaks
-from tests.proof.site import HOUSE, PATIENCE, kill_when
+from tests.proof.killing import PATIENCE, Workers, workers
 from tests.proof.wire import carried
 
 ADDRESS = {"contoso/ben": "ben.okoye@contoso.example", "contoso/olga": "olga@contoso.example"}
@@ -23,22 +20,10 @@ was replaced is cleared up, a day of renewals with each request. There are fewer
 
 
 @pytest.fixture(scope="module")
-def lookers(tls: Tls) -> Iterator[Callable[..., int]]:
-    """Start a process that looks at a sign-in; returns its id."""
-    command = [sys.executable, "-m", "tests.proof.worker"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def look(environment: dict[str, str], sign_in: str, device: str) -> int:
-            told = {"environment": environment, "ahead": 0, "act": "look", "sign_in": sign_in, "device": device}
-            process.stdin.write(json.dumps(told) + "\n")
-            process.stdin.flush()
-            return int(process.stdout.readline())
-
-        yield look
-        process.stdin.close()
-        process.wait(PATIENCE)
+def lookers() -> Iterator[Workers]:
+    """Processes that look at a sign-in, and can be killed."""
+    with workers() as made:
+        yield made
 
 
 @pytest.fixture
@@ -109,8 +94,9 @@ def test_killed_before_each_request_to_storage(desk: Any, lookers: Any, told: di
             old = desk.rooms.mailbox_accounts.of(desk.device, "email")
             begun = confirmed(desk, account)
             wire.allow(step)
-            process = lookers({**told, "DataStorage": connection}, begun.id, desk.device.id)
-            killed = kill_when(process, wire.held.is_set)
+            environment = {**told, "DataStorage": connection}
+            process = lookers.start("look", environment, sign_in=begun.id, device=desk.device.id)
+            killed = lookers.kill_when(process, wire.held.is_set)
             wire.over.set()
             ended.add(check(desk, old, begun, account, step))
             if not killed:
@@ -131,8 +117,8 @@ def test_killed_while_microsoft_takes_its_time(
     begun = confirmed(desk, "contoso/olga")
     before = desk.microsoft.switchboard.count(where)
     desk.microsoft.switchboard.add(where, kind, seconds=PATIENCE)
-    process = lookers(told, begun.id, desk.device.id)
-    assert kill_when(process, lambda: desk.microsoft.switchboard.count(where) > before)
+    process = lookers.start("look", told, sign_in=begun.id, device=desk.device.id)
+    assert lookers.kill_when(process, lambda: desk.microsoft.switchboard.count(where) > before)
     desk.microsoft.switchboard.remove()
     assert check(desk, old, begun, "contoso/olga", where) == "expired"
     again = confirmed(desk, "contoso/olga")

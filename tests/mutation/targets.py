@@ -18,10 +18,8 @@ TARGETS: dict[str, Target] = {
         ("shared/mail/headers.py", "shared/mail/readback.py", "shared/mail/message.py"),
         ("tests/mail/test_mime.py", "tests/mail/test_message.py"),
     ),
-    "id-token": Target(
-        ("shared/identity/id_token.py", "shared/identity/errors.py"),
-        ("tests/identity/test_id_token.py", "tests/identity/test_errors.py"),
-    ),
+    "errors": Target(("shared/identity/errors.py",), ("tests/identity/test_errors.py",)),
+    "id-token": Target(("shared/identity/id_token.py",), ("tests/identity/test_id_token.py",)),
     "authorizations": Target(
         ("shared/identity/authorizations.py",),
         ("tests/identity/test_authorizations.py", "tests/identity/test_entra.py"),

@@ -150,7 +150,7 @@ def test_a_value_is_shown_as_it_is(field: str) -> None:
     assert HOSTILE in outline(view).one("main").text
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50, deadline=None)
 @given(st.text(min_size=1), st.sampled_from(sorted(VIEWS)))
 def test_any_text_can_be_shown(text: str, name: str) -> None:
     """No text breaks a page or adds a kind of element to it."""

@@ -25,7 +25,8 @@ from shared import settings
 from shared.services import Services
 from shared.storage import create_all
 from tests.conftest import Clock, Microsoft
-from tests.proof.site import Point, Site
+from tests.proof.killing import Point, workers
+from tests.proof.site import Site
 from tests.proof.wire import Wire, carried, carried_to_microsoft
 
 FIGURES = Path(__file__).resolve().parent.parent.parent / ".run" / "proof"
@@ -106,9 +107,9 @@ def opened(
             for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
                 patch.setenv(name, told[name])
             rooms = Services(settings.read(told), clock=clock)
-            made = Site(rooms, Microsoft(cloud, switchboard, url, smtp), wire, {**told, "DataStorage": bent}, seed)
-            closing.enter_context(made.workers())
-            yield made
+            forks = closing.enter_context(workers())
+            microsoft = Microsoft(cloud, switchboard, url, smtp)
+            yield Site(rooms, microsoft, wire, forks, {**told, "DataStorage": bent}, seed)
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,15 @@
 """A site: the service's processes, which can be killed at each call that leaves them, and what helps afterwards."""
 
-import json
-import os
 import random
 import secrets
-import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msal
@@ -32,27 +26,16 @@ from shared.organisations.ranges import RANGES
 from shared.scans import Job
 from shared.services import Services
 from shared.storage import key
+from tests.proof.killing import PATIENCE, Point, Workers
 from tests.proof.wire import Request, Wire
 from to_my_email import Api, Temporary
 
-HOUSE = Path(__file__).resolve().parent.parent.parent
 CONTOSO = "11111111-1111-4111-8111-111111111111"
-PATIENCE = 40
 SWEEP_SECONDS = 60
+STORIES = 3
+"""How often it is tried until it comes to the point: a connection to whom was killed before may be met first."""
 CUT_OFF = (requests.RequestException, Temporary, LostError)
 """What a printer or a person meets when the service dies."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A moment at which a process is killed: before or after the so-manieth call of a name; 0: at a step of SMTP."""
-
-    when: str
-    call: str
-    number: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.when} {self.call}" + (f" ({self.number})" if self.number > 1 else "")
 
 
 class Site:
@@ -62,12 +45,16 @@ class Site:
         rooms: beside the same storage and the same Microsoft.
         microsoft: the emulated Microsoft.
         wire: what the processes that are killed ask over.
+        workers: starts and kills them.
         told: their settings.
         seed: of what is by chance.
     """
 
-    def __init__(self, rooms: Services, microsoft: Any, wire: Wire, told: Mapping[str, str], seed: str) -> None:
+    def __init__(
+        self, rooms: Services, microsoft: Any, wire: Wire, workers: Workers, told: Mapping[str, str], seed: str
+    ) -> None:
         self.rooms = rooms
+        self.workers = workers
         self.clock: Any = rooms.clock
         self.microsoft = microsoft
         self.wire = wire
@@ -75,8 +62,6 @@ class Site:
         self.random = random.Random(seed)
         self.port = int(str(urlsplit(told["PUBLIC_URL"]).port))
         self.url = told["PUBLIC_URL"]
-        self.asks: IO[str]
-        self.answers: IO[str]
 
     # Processes
 
@@ -88,28 +73,9 @@ class Site:
         self.clock.advance(hours=26)
         self.rooms = Services(self.rooms.settings, clock=self.clock)
 
-    @contextmanager
-    def workers(self) -> Iterator[None]:
-        """Have processes at hand (see :mod:`tests.proof.worker`)."""
-        command = [sys.executable, "-m", "tests.proof.worker"]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE, text=True, start_new_session=True
-        ) as process:
-            assert process.stdin
-            assert process.stdout
-            self.asks, self.answers = process.stdin, process.stdout
-            try:
-                yield
-            finally:
-                process.stdin.close()
-                process.wait(PATIENCE)
-
     def start(self, act: str, **more: Any) -> int:
         """Start a process of the service; returns its id."""
-        told = {"environment": dict(self.told), "ahead": self.clock.ahead.total_seconds(), "act": act, **more}
-        self.asks.write(json.dumps(told) + "\n")
-        self.asks.flush()
-        return int(self.answers.readline())
+        return self.workers.start(act, self.told, self.clock.ahead.total_seconds(), **more)
 
     @contextmanager
     def serving(self) -> Iterator[int]:
@@ -122,7 +88,7 @@ class Site:
         try:
             yield process
         finally:
-            kill(process)
+            self.workers.kill(process)
 
     # Points
 
@@ -176,7 +142,7 @@ class Site:
     def kill_when(self, moment: Callable[[], bool], process: int) -> bool:
         """Kill a process when the moment has come, and let everything pass again; False: it ended by itself."""
         try:
-            return kill_when(process, moment)
+            return self.workers.kill_when(process, moment)
         finally:
             self.wire.calm()
             self.microsoft.switchboard.remove()
@@ -192,23 +158,21 @@ class Site:
 
             watcher = threading.Thread(target=watch)
             watcher.start()
-            try:
-                story()
-            except CUT_OFF:
-                pass
-            finally:
+            for _ in range(STORIES):
+                with suppress(*CUT_OFF):
+                    story()
                 # Where the story was over before the call came, as after its answer, it has a moment left.
-                if not came.wait(2):
-                    kill(process)
-                watcher.join()
+                if came.wait(1):
+                    break
+            self.workers.kill(process)
+            watcher.join()
         assert came.is_set(), f"never came to {point}"
 
-    @staticmethod
-    def until(condition: Callable[[], bool], *, seconds: float = 600) -> None:
-        """Wait until it holds."""
+    def until_ended(self, *processes: int, seconds: float = 900) -> None:
+        """Wait until processes have ended by themselves."""
         ends = monotonic() + seconds
-        while not condition():
-            assert monotonic() < ends, "it never came"
+        while not all(self.workers.ended(process) for process in processes):
+            assert monotonic() < ends, "it does not end"
             sleep(0.02)
 
     # What helps
@@ -322,39 +286,6 @@ class Site:
 
 def _at_once(_seconds: float) -> None:
     """The killed service is not waited for: the test says when the printer tries again."""
-
-
-def ended(process: int) -> bool:
-    """Whether a process has ended."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-def kill(process: int) -> None:
-    """Kill one process, and wait until it is gone; one that is gone is fine."""
-    try:
-        os.kill(process, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    ends = monotonic() + PATIENCE
-    while not ended(process):
-        assert monotonic() < ends
-        sleep(0.002)
-
-
-def kill_when(process: int, moment: Callable[[], bool]) -> bool:
-    """Kill a process when the moment has come; False: it ended before."""
-    ends = monotonic() + PATIENCE
-    while not moment():
-        if ended(process):
-            return False
-        assert monotonic() < ends, "the moment never came"
-        sleep(0.004)
-    kill(process)
-    return True
 
 
 def _listens(port: int) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from shared.organisations.ranges import RANGES
 from tests.proof.conftest import Proof
 from tests.proof.history import History, RowHistory, Seen, Written
-from tests.proof.site import CONTOSO, Site, ended
+from tests.proof.site import CONTOSO, Site
 from tests.proof.test_killed_deliveries import DOCUMENT, accepted
 from tests.proof.test_storage import Weather
 
@@ -43,7 +43,7 @@ def test_eight_workers_do_nothing_that_one_could_not(site: Site, proof: Proof) -
             )
             for number in range(WORKERS)
         ]
-        site.until(lambda workers=workers: all(ended(worker) for worker in workers))
+        site.until_ended(*workers)
         site.wire.calm()
         site.wire.answered = lambda _: None
         site.microsoft.cloud.refresh_tokens.rotation = "entra"

@@ -17,7 +17,7 @@ from shared import faults
 from shared.devices import Device
 from shared.scans import Job, Manifest
 from tests.proof.conftest import Proof
-from tests.proof.site import CONTOSO, Site, kill
+from tests.proof.site import CONTOSO, Site
 
 DOCUMENT = b"%PDF-1.7 the scan\n%%EOF\n"
 LARGE = b"%PDF-1.7 " + bytes(3_200_000) + b"\n%%EOF\n"
@@ -133,7 +133,7 @@ def test_a_delivery_killed_at_any_call(site: Site, proof: Proof, name: str) -> N
         job = accepted(site, way.document)
         process = delivering(site, job)
         sleep(site.random.uniform(0, 0.4))
-        kill(process)
+        site.workers.kill(process)
         state, seconds = recovered(site, way, job, "by chance")
         ends[state] = ends.get(state, 0) + 1
     proof.note(

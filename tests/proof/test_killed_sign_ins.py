@@ -1,13 +1,11 @@
 """kill -9 of a refresh and of a renewal before and after each of its calls: nobody is lost whom Entra does not lose."""
 
-from time import sleep
-
 import pytest
 
 from shared import faults
 from shared.organisations.ranges import RANGES
 from tests.proof.conftest import Proof
-from tests.proof.site import CONTOSO, Site, ended
+from tests.proof.site import CONTOSO, Site
 
 LEASE = 91
 """Seconds after which nobody believes any more that a killed process is refreshing."""
@@ -25,7 +23,7 @@ def test_a_refresh_killed_at_any_call(site: Site, proof: Proof, rotation: str) -
         return site.start("refresh", **told)
 
     site.another_day()
-    points = site.points(lambda: _until_ended(start()))
+    points = site.points(lambda: site.until_ended(start()))
     chosen = proof.some(points, few=2, around="/token")
     lost = []
     for point in chosen:
@@ -59,7 +57,7 @@ def test_a_renewal_killed_at_any_call(site: Site, proof: Proof) -> None:
         site.another_day()
 
     sleeping()
-    points = site.points(lambda: _until_ended(site.start("renew")))
+    points = site.points(lambda: site.until_ended(site.start("renew")))
     chosen = proof.some(points, few=2, around="/token")
     for point in chosen:
         sleeping()
@@ -77,8 +75,3 @@ def test_a_renewal_killed_at_any_call(site: Site, proof: Proof) -> None:
         places = {f"{row['PartitionKey']}/{row['RowKey']}" for row in site.rows("renewals")}
         assert {row["due"] for row in site.rows("grants")} <= places, point
     proof.note("crash-renewal", points=len(chosen), by_chance=0, lost=0, calls=sorted({p.call for p in points}))
-
-
-def _until_ended(process: int) -> None:
-    while not ended(process):
-        sleep(0.01)

@@ -2,6 +2,7 @@
 
 It has everything imported and forks for each line of its input, JSON with ``environment`` (settings), ``ahead`` (by so
 many seconds its clock is), ``act`` (a function of this module) and what that takes. It answers with the id of the fork.
+To a line with ``process``, such an id, it answers 1 while that lives and 0 when not; with ``kill`` it kills it first.
 """
 
 import importlib
@@ -126,7 +127,7 @@ def _service(ahead: timedelta) -> Services:
 
 
 def main() -> None:
-    """Fork until the input ends."""
+    """Fork, kill and look until the input ends; whoever still lives then is killed."""
     for module in (
         *("azure.data.tables", "azure.storage.blob", "azure.storage.queue", "msal", "shared.identity.entra"),
         *("shared.mail.smtp", "shared.mail.graph.draft", "shared.mail.graph.send", "shared.scans.deliver"),
@@ -134,20 +135,35 @@ def main() -> None:
         *("shared.vault.key_vault", "shared.vault.keep_alive", "shared.pages.render"),
     ):
         importlib.import_module(module)
-    # Who ends is not waited for.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    living: set[int] = set()
     for line in sys.stdin:
         told: dict[str, Any] = json.loads(line)
-        child = os.fork()
-        if not child:
-            try:
-                os.environ.update(told["environment"])
-                ACTS[told["act"]](_service(timedelta(seconds=told["ahead"])), told)
-            except faults.Fault:
-                pass  # it stands in the row
-            finally:
-                os._exit(0)
-        print(child, flush=True)  # noqa: T201
+        if "act" in told:
+            living.add(child := _forked(told))
+            print(child, flush=True)  # noqa: T201
+            continue
+        # A process that has ended keeps its id until it is waited for, so no other one can be meant by it.
+        for process in living & {told["process"]}:
+            if told.get("kill"):
+                os.kill(process, signal.SIGKILL)
+            if os.waitpid(process, 0 if told.get("kill") else os.WNOHANG)[0]:
+                living.discard(process)
+        print(int(told["process"] in living), flush=True)  # noqa: T201
+    for process in living:
+        os.kill(process, signal.SIGKILL)
+
+
+def _forked(told: dict[str, Any]) -> int:
+    child = os.fork()
+    if not child:
+        try:
+            os.environ.update(told["environment"])
+            ACTS[told["act"]](_service(timedelta(seconds=told["ahead"])), told)
+        except faults.Fault:
+            pass  # it stands in the row
+        finally:
+            os._exit(0)
+    return child
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Doors:
         """The administrator consents in his browser."""
         with self.site.person() as person:
             page = person.walk(f"{self.site.url}/consent", "contoso/admin")
-            if page.status >= 500:
+            if page.status == 503:
                 raise LostError("the page says that something is wrong")
             assert page.status == 200, page.text
 
@@ -88,7 +88,7 @@ class Doors:
         begun = self.device.sign_ins.start({"user": {"id": "adele", "email": ADELE, "name": "Adele"}})
         with self.site.person() as person:
             page = person.walk(begun.verification_uri_complete, "contoso/adele")
-            if page.status >= 500:
+            if page.status == 503:
                 raise LostError("the page says that something is wrong")
             assert page.status == 200, page.text
         if self.device.sign_ins.look(begun.id).status == "confirm":
@@ -122,7 +122,8 @@ class Doors:
         if announced.upload is not None:
             where = announced.upload
             answer = requests.put(where["url"], data=self.document, headers=where["headers"], timeout=10)
-            if answer.status_code != 409:
+            # 403 or 409: it is there, from before; the address creates and does not write over.
+            if answer.status_code not in {403, 409}:
                 answer.raise_for_status()
         self.device.commit(self.manifest["id"], patience=0)
 

@@ -104,7 +104,7 @@ def test_the_sweep_runs_every_minute(functions: dict[str, dict[str, Any]]) -> No
 
 
 def test_a_delivery_has_time_to_end(host: dict[str, Any]) -> None:
-    """R51: the host's limit is longer than a claim, the largest document and the most patient transport take."""
+    """R51: the host's limit is longer than getting ready, the largest document and the most patient transport take."""
     from shared.scans.claims import LOOKED_AT_AGAIN
     from shared.scans.deliver import SENDING_BY_SMTP, SLOWEST
 
