@@ -81,7 +81,9 @@ class _Attempt:
     first_slot: int
     """Of its mailbox, to try first."""
     slot: str | None = None
-    """The slot that it has: from then on its mail is about to leave, or has left."""
+    """The row of the slot that it has: from then on its mail is about to leave, or has left."""
+    number: int | None = None
+    """Of that slot."""
     verified: bool = False
 
 
@@ -157,22 +159,23 @@ class Delivery:
             log.warning("queue message for unknown job %s of device %s; dropped", job_id, device_id)
             return
         mailbox = job.tid, job.oid
-        entered = self._gate.enter(*mailbox)
-        if entered is None:
+        first = self._gate.enter(*mailbox)
+        if first is None:
             self._deliveries.send(message, delay=NEXT_LOOK)
             return
-        number, slot = entered
+        attempt: _Attempt | None = None
         try:
             job, turn = self._claims.turn(job)
             if turn is not None:
-                self._attempt(_Attempt(job, turn, slot))
+                attempt = _Attempt(job, turn, first)
+                self._attempt(attempt)
             elif job.state in FINAL:
                 # Its end may have been cut off before this.
                 self._documents.delete(job.blob)
         except faults.NotFound:
             log.warning("job %s of device %s is gone", job_id, device_id)
         finally:
-            self._gate.leave(*mailbox, number)
+            self._gate.leave(*mailbox, first, attempt.number if attempt is not None else None)
 
     def _attempt(self, attempt: _Attempt) -> None:
         job = attempt.job
@@ -267,11 +270,9 @@ class Delivery:
         """Say, before the first byte, that the mail is about to leave."""
         job = attempt.job
         until = self._clock() + _longest(transport, job.manifest.size)
-        attempt.slot, number = self._slots.take(
+        attempt.slot, attempt.number = self._slots.take(
             job.tid, job.oid, transport.slots, first=attempt.first_slot, until=until
         )
-        if number != attempt.first_slot % transport.slots:
-            self._gate.found(number)
         attempt.job = self._claims.claim(attempt.turn, until, verified=transport.verified)
         attempt.verified = transport.verified
 

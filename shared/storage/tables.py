@@ -80,8 +80,8 @@ class Table:
         try:
             with speaking():
                 answer = self._client.create_entity(entity)
-        except (AlreadyThere, StorageUnavailable):
-            return self._settle(entity)
+        except (AlreadyThere, StorageUnavailable) as error:
+            return self._settle(entity, error)
         return _read(entity, answer["etag"])
 
     def insert_together(self, partition: str, rows: Sequence[tuple[str, Mapping[str, Value | None]]]) -> None:
@@ -98,8 +98,8 @@ class Table:
             # All or none: one that is ours says that all are.
             if not any(self._is_mine(entity) for entity in entities):
                 raise
-        except StorageUnavailable:
-            self._settle(entities[0])
+        except StorageUnavailable as error:
+            self._settle(entities[0], error)
 
     def put(self, partition: str, row: str, values: Mapping[str, Value | None]) -> None:
         """Write a row whether it exists or not. For rows that nobody contends."""
@@ -261,9 +261,12 @@ class Table:
         kept = {name: value for name, value in values.items() if value is not None}
         return {**kept, "op": self._new_id(), "PartitionKey": partition, "RowKey": row}
 
-    def _settle(self, entity: Mapping[str, Any]) -> Row:
+    def _settle(self, entity: Mapping[str, Any], error: Exception) -> Row:
         """Say after a conflict or an ambiguous answer whether this very insert happened."""
         found = self.get(entity["PartitionKey"], entity["RowKey"])
+        if found is None and isinstance(error, AlreadyThere):
+            # Somebody else's, and deleted by now.
+            raise error
         if found is None:
             raise StorageUnavailable("not written", retry_after=5)
         if found.get("op") != entity["op"]:

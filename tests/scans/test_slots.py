@@ -10,7 +10,9 @@ import pytest
 from shared import faults
 from shared.scans import Claims, Slots
 from shared.scans.claims import TakenOver, Turn
+from shared.scans.gate import Gate
 from shared.scans.slots import AllTaken
+from shared.storage import AlreadyThere, Storage, Table
 from tests.scans.conftest import CONTOSO
 
 COUNT = 4
@@ -187,8 +189,8 @@ def test_a_claim_lasts_longer_than_a_job_is_tried(office: Any) -> None:
     assert office.deliver(job).reason == faults.OutcomeUnknown.reason
 
 
-def test_a_process_whose_slots_are_another_ones_begins_elsewhere(office: Any) -> None:
-    """R41: it asks in vain once, and from then on it begins where it found a free one: no request is spent on that."""
+def test_a_process_asks_first_for_the_slot_that_it_gave_back_last(office: Any) -> None:
+    """R41: two slots are another process's: it asks in vain once, and from then on for the one that it found free."""
     job = office.accept()
     for number in range(2):
         office.rooms.slots.take(CONTOSO, job.oid, COUNT, first=number, until=office.clock() + SENDING)
@@ -203,3 +205,29 @@ def test_a_process_whose_slots_are_another_ones_begins_elsewhere(office: Any) ->
     assert office.deliver(job, delivery).state == "sent"
     assert office.deliver(office.accept(), delivery).state == "sent"
     assert asked == [0, 2]
+
+
+def test_no_two_deliveries_of_a_process_ask_for_one_slot() -> None:
+    """Whatever was given back, and found elsewhere; the fifth waits outside; a mailbox knows nothing of another's."""
+    gate = Gate(lambda _: 1)
+    assert [gate.enter("t", "a") for _ in range(5)] == [1, 2, 3, 0, None]
+    assert gate.enter("t", "b") == 1
+    gate.leave("t", "a", 2, 2)
+    gate.leave("t", "a", 1, 1)
+    assert [gate.enter("t", "a") for _ in range(3)] == [1, 2, None]
+    gate.leave("t", "a", 3, None)
+    assert gate.enter("t", "a") == 3
+
+
+def test_a_slot_that_was_given_back_between_two_looks_is_no_outage(storage: Storage) -> None:
+    """R41: taken when it was asked for, and gone when it was looked at: another try, not a pause of minutes."""
+    table = storage.table("jobs")
+    table.insert("p", "r", {"n": 1})
+
+    class Fleeting(Table):
+        def get(self, partition: str, row: str) -> Any:
+            table.delete(partition, row)
+            return super().get(partition, row)
+
+    with pytest.raises(AlreadyThere):
+        Fleeting(table._client, lambda: "op").insert("p", "r", {"n": 2})
