@@ -64,7 +64,7 @@ package: $(VENV)/installed ## what is deployed, in .run/package: zip, hash, bill
 proof: test-install ## all proofs in full, each bounded in time: crashes, storage, histories, soak, fuzzing, mutations; PARTS="crash soak" for some
 	@$(IN)/python -m bench.proof $(PARTS)
 
-bench: test-install $(if $(filter-out cold,$(PARTS)),,package) .run/bench/installed ## everything measured beside its floors, into docs/performance.md; QUICK=1, PARTS="deliver smtp"
+bench: test-install $(if $(filter cold,$(or $(PARTS),cold)),package) .run/bench/installed ## everything measured beside its floors, into docs/performance.md; QUICK=1, PARTS="deliver smtp"
 	@PYTHONPATH=clients/python/src $(IN)/python -m bench $(if $(QUICK),--quick) $(PARTS)
 
 bench-cold: package $(AZURITE) ## cold start of every door in Microsoft's worker, against a FastAPI app of one route; ROUNDS=5
