@@ -456,7 +456,8 @@ def test_nothing_of_the_dialogue_is_logged(
     """F15, G11, G13: neither tokens nor addresses, subjects, names, in any log or fault, whatever the server says."""
     caplog.set_level(logging.DEBUG)
     token, said = office.token(), []
-    for where in SMTP_PLACES[:-1]:
+    # The body last: its connection goes on to its dot, and could take the fault that is meant for the next one's.
+    for where in sorted(SMTP_PLACES[:-1], key="smtp_body".__eq__):
         office.on(where, "reply", message="550 5.7.60 adele.vance@contoso.example canary-reply")
         met = office.fault(token=token)
         said += [str(met), repr(met), "".join(traceback.format_exception(met))]
