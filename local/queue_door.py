@@ -12,10 +12,12 @@ import json
 import logging
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolicy, TextBase64EncodePolicy
 
 from functions import DELIVERIES
@@ -125,7 +127,9 @@ class QueueDoor:
                 return
             self._poison.send_message(message.content)
             self._rooms.sweep.give_up(str(message.content))
-        self._queue.delete_message(message)
+        # Gone already: the answer to a first deletion got lost.
+        with suppress(ResourceNotFoundError):
+            self._queue.delete_message(message)
 
 
 def _queue(account: ByConnectionString, name: str) -> QueueClient:

@@ -102,6 +102,6 @@ def test_commands_of_the_readme_exist() -> None:
     from to_my_email.cli import _parser
 
     lines = re.findall(r"^    (?:.* \| )?to-my-email (.*)$", (PACKAGE / "README.md").read_text(), re.MULTILINE)
-    assert len(lines) == 5
+    assert len(lines) == 7
     for line in lines:
         _parser().parse_args(shlex.split(line))  # a wrong one exits
