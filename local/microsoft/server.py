@@ -69,6 +69,9 @@ class Server:
             log_level="critical",
             access_log=False,
             server_header=False,
+            # Longer than our own sessions keep an idle connection (shared/outbound.py), as Microsoft's front ends do:
+            # one that is closed at the moment of its next use looks like an outage.
+            timeout_keep_alive=120,
             # Ours goes by the cloud's clock (:mod:`.wire`).
             date_header=False,
             timeout_graceful_shutdown=1,
