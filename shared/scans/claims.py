@@ -4,14 +4,20 @@ A delivery gets everything ready first (token, document, message) and claims the
 job whose lease ran out is one whose mail may have left: it is looked for where the mailbox can be asked, and is
 otherwise an open outcome. A delivery that died before its claim has left no trace, and the next one simply sends. Of
 two that are ready at once, one write is first, however wrong a clock goes and however long a process was stopped.
+
+A claim lasts ``LASTS``, and while its delivery lives it is put off. So a mail may take as long as its server likes, and
+a scan whose delivery died is taken up by another one soon all the same.
 """
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from shared import faults
@@ -22,12 +28,18 @@ from shared.storage import Value
 if TYPE_CHECKING:
     from shared.organisations import Organisations
 
+LASTS = timedelta(seconds=90)
+"""A claim, from the last sign of life of its delivery."""
+BEAT = timedelta(seconds=30)
+"""Between two signs of life: two of them may be lost."""
 GIVEN_UP_AFTER = timedelta(hours=24)
 LONGEST_PAUSE = 900.0
 """Seconds between attempts where nobody says how long."""
 LOOKED_AT_AGAIN = timedelta(seconds=90)
 """After a delivery took over from one that died: longer than getting ready takes with all its time-outs."""
 _READY = frozenset({"accepted", "waiting"})
+
+log = logging.getLogger(__name__)
 
 
 class TakenOver(Exception):
@@ -91,12 +103,11 @@ class Claims:
             return job, None
         return job, Turn(job, str(uuid.uuid4()), job.attempts if late else job.attempts + 1)
 
-    def claim(self, turn: Turn, until: datetime, *, verified: bool) -> Job:
-        """Write down that the mail of a job is about to leave. Whoever comes now leaves the job alone until ``until``.
+    def claim(self, turn: Turn, *, verified: bool) -> Job:
+        """Write down that the mail of a job is about to leave. Whoever comes now leaves the job alone for ``LASTS``.
 
         Args:
             turn: of the delivery.
-            until: when the mail will have left, whatever happens.
             verified: whether the mailbox can be asked what became of the mail.
 
         Raises:
@@ -107,6 +118,7 @@ class Claims:
         def claim(job: Job) -> Decision:
             if not turn.holds(job):
                 raise TakenOver
+            until = self._clock() + LASTS
             return {
                 "state": "sending",
                 "lease": turn.lease,
@@ -118,6 +130,22 @@ class Claims:
 
         begun = turn.begun
         return self._jobs.change(begun.device_id, begun.manifest.id, claim, known=begun)
+
+    def put_off(self, turn: Turn) -> None:
+        """Let a claim begin to last anew, where it is still its delivery's and nobody has written down its end.
+
+        Raises:
+            NotFound: the job is gone.
+            StorageUnavailable: it was not put off, or nobody knows.
+        """
+
+        def put_off(job: Job) -> Decision:
+            if job.state != "sending" or job.lease != turn.lease:
+                return None
+            until = self._clock() + LASTS
+            return {"lease_until": until}, until + timedelta(seconds=1)
+
+        self._jobs.change(turn.begun.device_id, turn.begun.manifest.id, put_off)
 
     def repeats(self, job: Job) -> bool:
         """Say whether a job with an open outcome is sent once more: as its organisation decided, and never twice."""
@@ -155,3 +183,34 @@ class Claims:
             changes["attempts"] = 1
         waiting: dict[str, Value | None] = {"state": "waiting", "lease": None, "lease_until": None, **changes}
         return waiting, now + LOOKED_AT_AGAIN
+
+
+class Heartbeat:
+    """Puts a claim off while its delivery is at work, from a thread that dies with it. A quick delivery never needs it.
+
+    Args:
+        claims: where the claim is.
+        turn: whose it is.
+        longest: a delivery that takes longer hangs, and counts as dead.
+    """
+
+    def __init__(self, claims: Claims, turn: Turn, longest: timedelta) -> None:
+        self._claims = claims
+        self._turn = turn
+        self._beats = int(longest / BEAT)
+        self._stopped = Event()
+        Thread(target=self._run, name="heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """No beat begins any more. One that is under way finds the end that was written down, and leaves it alone."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        for _ in range(self._beats):
+            if self._stopped.wait(BEAT.total_seconds()):
+                return
+            try:
+                with suppress(faults.NotFound, faults.StorageUnavailable):
+                    self._claims.put_off(self._turn)
+            except Exception as error:  # noqa: BLE001  (a thread that ends would end the claim; a message may quote)
+                log.error("a claim was not put off: %s", type(error).__name__)  # noqa: TRY400

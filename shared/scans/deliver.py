@@ -21,7 +21,7 @@ from shared.faults import Action
 from shared.mail import Draft, TokenRejected
 from shared.organisations.ranges import GRAPH, GRAPH_DOCUMENT_LIMIT, SEND_MAIL
 from shared.scans.attempts import ended, noted
-from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims, TakenOver, Turn
+from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims, Heartbeat, TakenOver, Turn
 from shared.scans.compose import compose
 from shared.scans.failure_notices import FailureNotices
 from shared.scans.gate import Gate
@@ -84,6 +84,8 @@ class _Attempt:
     """The row of the slot that it has: from then on its mail is about to leave, or has left."""
     number: int | None = None
     """Of that slot."""
+    heartbeat: Heartbeat | None = None
+    """Of its claim."""
     verified: bool = False
 
 
@@ -175,6 +177,8 @@ class Delivery:
         except faults.NotFound:
             log.warning("job %s of device %s is gone", job_id, device_id)
         finally:
+            if attempt is not None and attempt.heartbeat is not None:
+                attempt.heartbeat.stop()
             self._gate.leave(*mailbox, first, attempt.number if attempt is not None else None)
 
     def _attempt(self, attempt: _Attempt) -> None:
@@ -269,11 +273,12 @@ class Delivery:
     def _claim(self, attempt: _Attempt, transport: Transport) -> None:
         """Say, before the first byte, that the mail is about to leave."""
         job = attempt.job
-        until = self._clock() + _longest(transport, job.manifest.size)
+        longest = _longest(transport, job.manifest.size)
         attempt.slot, attempt.number = self._slots.take(
-            job.tid, job.oid, transport.slots, first=attempt.first_slot, until=until
+            job.tid, job.oid, transport.slots, first=attempt.first_slot, until=self._clock() + longest
         )
-        attempt.job = self._claims.claim(attempt.turn, until, verified=transport.verified)
+        attempt.job = self._claims.claim(attempt.turn, verified=transport.verified)
+        attempt.heartbeat = Heartbeat(self._claims, attempt.turn, longest)
         attempt.verified = transport.verified
 
     def _learn(self, way: _Way, size: int, fault: faults.TooLarge) -> None:

@@ -10,7 +10,9 @@ import argparse
 import json
 import multiprocessing
 import sys
+import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("targets", nargs="*", help=f"of {', '.join(TARGETS)}; none: all")
     parser.add_argument("--full", action="store_true", help="every target, and what is kept from before is tried again")
-    parser.add_argument("--minutes", type=float, default=600.0, help="of each target; begin no mutant after that long")
+    parser.add_argument("--minutes", type=float, help="for all together; without, every mutant is tried")
     parser.add_argument("--report", action="store_true", help="run nothing, say what is known")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     asked = parser.parse_args()
@@ -45,13 +47,26 @@ def main() -> int:
     if not asked.report:  # a survivor that nobody argued for is tried again: a test may have come
         known = {digest: told for digest, told in known.items() if told.startswith("killed") or digest in argued}
     broken: list[str] = []
-    for name in chosen if not asked.report else ():
-        broken += _in_a_process_of_its_own(name, known, asked.minutes)
+    for name, minutes in _shared_out(chosen, known, asked.minutes) if not asked.report else ():
+        broken += _in_a_process_of_its_own(name, known, minutes)
         known.update(load(KEPT))
     return report(chosen, known, broken, asked.json)
 
 
-def _in_a_process_of_its_own(name: str, known: dict[str, str], minutes: float) -> list[str]:
+def _shared_out(chosen: list[str], known: dict[str, str], minutes: float | None) -> Iterator[tuple[str, float | None]]:
+    """Yield targets, and of the minutes that are left what each gets: by how many mutants it has to try."""
+    wanted = {
+        name: sum(mutant.digest not in known for module in TARGETS[name].modules for mutant in mutants(HOUSE, module))
+        for name in chosen
+    }
+    ends = time.monotonic() + 60 * (minutes or 0)
+    for name in chosen:
+        rest = sum(wanted[later] for later in chosen[chosen.index(name) :])
+        left = max(0.0, ends - time.monotonic()) / 60
+        yield name, left * wanted[name] / max(1, rest) if minutes else None
+
+
+def _in_a_process_of_its_own(name: str, known: dict[str, str], minutes: float | None) -> list[str]:
     """Judge one target; what it imports and leaves behind goes with the process."""
     context = multiprocessing.get_context("spawn")
     queue: Any = context.SimpleQueue()

@@ -13,7 +13,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
 import os
+import random
 import signal
 import sys
 import time
@@ -21,6 +23,7 @@ import types
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +57,13 @@ class Run:
     Args:
         target: what is mutated, and by which tests it is judged.
         known: results by digest that are not asked for again.
-        minutes: how long mutants are begun.
+        minutes: how long mutants are begun, in an order by chance; None: all of them, in order.
         note: called with each mutant and its result.
     """
 
     target: Target
     known: dict[str, str]
-    minutes: float
+    minutes: float | None
     note: Any
     broken: list[str] = field(default_factory=list)
     found: list[Mutant] = field(default_factory=list)
@@ -80,8 +83,11 @@ class Run:
         wanted = [mutant for mutant in made if mutant.digest not in self.known]
         if not wanted:
             return True
+        until = time.time() + 60 * self.minutes if self.minutes is not None else math.inf
+        if self.minutes is not None:
+            # By the day, as everything by chance here: whoever asks again today gets the same.
+            random.Random(date.today().isoformat()).shuffle(wanted)  # noqa: DTZ011
         reached = self._map(session.items)
-        until = time.time() + 60 * self.minutes
         for item in session.items:
             _shorten(item)
         killers: list[str] = []
@@ -255,7 +261,7 @@ def _functions(module: types.ModuleType) -> Iterator[tuple[str, types.FunctionTy
             yield path, value
 
 
-def judge(target: Target, known: dict[str, str], minutes: float, note: Any) -> Run:
+def judge(target: Target, known: dict[str, str], minutes: float | None, note: Any) -> Run:
     """Run a target; ``note`` hears of every result."""
     run = Run(target, known, minutes, note)
     pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", *target.tests], plugins=[run])
@@ -270,7 +276,7 @@ def load(file: Path) -> dict[str, str]:
     return {}
 
 
-def judge_and_keep(name: str, file: Path, known: dict[str, str], minutes: float, broken: Any) -> None:
+def judge_and_keep(name: str, file: Path, known: dict[str, str], minutes: float | None, broken: Any) -> None:
     """Run a target in this process and keep every result as it comes; ``broken`` is told which tests fail anyway."""
     kept = {**load(file), **known}
 

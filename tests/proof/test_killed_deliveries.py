@@ -24,8 +24,6 @@ LARGE = b"%PDF-1.7 " + bytes(3_200_000) + b"\n%%EOF\n"
 PRINTER = Device(str(uuid.uuid4()), CONTOSO, "office", "2nd floor", "Printer 2F", "Virtual", "S1", "en", "active", {})
 RECOVERED = 180.0
 """Seconds of the service's clock within which whatever died is taken up again."""
-BY_SMTP = 720.0
-"""The same once a mail may be on its way by SMTP: its server may take 570 after the final dot (docs/delivery.md)."""
 RANDOM_KILLS = 25
 
 
@@ -73,7 +71,6 @@ def delivering(site: Site, job: Job) -> int:
 
 def recovered(site: Site, way: Way, job: Job, point: object) -> tuple[str, float]:
     """Recover from a killed delivery, and say how the job ended, and after how long: as promised."""
-    leaving = site.job(job).state == "sending"
     assert site.mails() <= way.most_mails, point
     attempts = site.job(job).attempts
     taken_up: list[float] = []
@@ -98,8 +95,7 @@ def recovered(site: Site, way: Way, job: Job, point: object) -> tuple[str, float
     assert (site.job(job).state, site.mails()) == (found.state, mails), point
     site.microsoft.cloud.mailboxes.clear()
     site.rooms.slots.forget_person(CONTOSO, job.oid)
-    limit = BY_SMTP if leaving and way.leaves == "smtp_dot" else RECOVERED
-    assert taken_up[0] <= limit, point
+    assert taken_up[0] <= RECOVERED, point
     return found.state, taken_up[0]
 
 

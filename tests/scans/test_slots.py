@@ -42,7 +42,7 @@ def take(office: Any, oid: str = "somebody", *, slots: Slots | None = None) -> s
 def test_who_takes_over_learns_that_the_mail_may_have_left(office: Any, *, verified: bool) -> None:
     """R07: nobody may begin before the claim's end; then it is looked for, or it is an open outcome."""
     job = office.accept()
-    claims_of(office).claim(turn_of(office, job), office.clock() + SENDING, verified=verified)
+    claims_of(office).claim(turn_of(office, job), verified=verified)
     office.clock.advance(seconds=89)
     assert claims_of(office).turn(office.job(job))[1] is None
     office.clock.advance(seconds=2)
@@ -65,7 +65,7 @@ def test_of_two_that_are_ready_one_is_first(office: Any) -> None:
         def claim(turn: Turn, gate: threading.Barrier = gate) -> bool:
             gate.wait()
             try:
-                claims_of(office).claim(turn, office.clock() + SENDING, verified=False)
+                claims_of(office).claim(turn, verified=False)
             except TakenOver:
                 return False
             return True
@@ -83,7 +83,7 @@ def test_a_turn_is_over_when_another_attempt_has_ended(office: Any) -> None:
     office.switchboard.add("sendMail", "throttled", retry_after="30")
     assert office.deliver(job).state == "waiting"
     with pytest.raises(TakenOver):
-        claims_of(office).claim(late, office.clock() + SENDING, verified=False)
+        claims_of(office).claim(late, verified=False)
 
 
 def test_no_more_than_the_mailbox_takes(office: Any) -> None:
@@ -183,7 +183,7 @@ def test_what_died_is_cleared_away(office: Any) -> None:
 def test_a_claim_lasts_longer_than_a_job_is_tried(office: Any) -> None:
     """R07: a delivery that died after the first byte is known as long as its scan may be sent again."""
     job = office.accept()
-    claims_of(office).claim(turn_of(office, job), office.clock() + SENDING, verified=False)
+    claims_of(office).claim(turn_of(office, job), verified=False)
     office.clock.advance(hours=47)
     office.rooms.retention.expire()
     assert office.deliver(job).reason == faults.OutcomeUnknown.reason

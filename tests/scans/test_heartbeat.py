@@ -1,0 +1,106 @@
+"""A claim lasts as long as its delivery lives, however long the mail service takes, and not much longer."""
+
+import threading
+from datetime import timedelta
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+
+from shared.scans import claims as claims_module
+from shared.scans.claims import LASTS, Claims, Heartbeat, Turn
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's clock is the test's, threads wait in real time."""
+    monkeypatch.setattr(claims_module, "BEAT", timedelta(milliseconds=20))
+
+
+def claimed(office: Any) -> tuple[Claims, Turn, Any]:
+    """A scan whose mail is about to leave."""
+    claims = Claims(office.rooms.jobs, office.rooms.organisations, office.clock)
+    _, turn = claims.turn(office.accept())
+    assert turn is not None
+    return claims, turn, claims.claim(turn, verified=False)
+
+
+def beats() -> list[threading.Thread]:
+    """The threads of deliveries at work."""
+    return [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+
+
+def until(true: Any) -> bool:
+    """Wait for something that another thread does."""
+    ends = monotonic() + 10
+    while not true() and monotonic() < ends:
+        sleep(0.01)
+    return bool(true())
+
+
+def test_a_server_may_take_its_time_after_the_dot(office: Any) -> None:
+    """R44, R07: a delivery that waits for ten minutes is not taken for dead: one mail, and nobody else began."""
+
+    class Slow:
+        def choose(self, *given: Any) -> "Slow":
+            self.real = office.rooms.transports.choose(*given)
+            return self
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+        def send(self, *given: Any) -> None:
+            for _ in range(10):
+                office.clock.advance(seconds=60)
+                assert until(lambda: office.job(job).lease_until > office.clock() + LASTS / 2)
+                assert office.deliver(job).state == "sending"
+            self.real.send(*given)
+
+    job = office.accept()
+    assert office.deliver(job, office.with_(transports=Slow())).state == "sent"
+    assert len(office.mails()) == 1
+    assert until(lambda: not beats())
+
+
+def test_one_that_hangs_counts_as_dead(office: Any) -> None:
+    """R51: no claim is put off for ever."""
+    claims, turn, job = claimed(office)
+    Heartbeat(claims, turn, timedelta(milliseconds=100))
+    assert until(lambda: not beats())
+    office.clock.advance(seconds=LASTS.total_seconds() + 1)
+    assert office.deliver(job).state == "uncertain"
+
+
+def test_what_has_ended_or_is_somebody_elses_is_left_alone(office: Any) -> None:
+    """R18: a beat that comes late changes nothing."""
+    claims, turn, job = claimed(office)
+    office.clock.advance(seconds=LASTS.total_seconds() + 1)
+    assert office.deliver(job).state == "uncertain"
+    ended = office.job(job).row
+    claims.put_off(turn)
+    assert office.job(job).row == ended
+
+    _, mine, other = claimed(office)
+    claimed_row = office.job(other).row
+    claims.put_off(Turn(mine.begun, "another lease", mine.number))
+    assert office.job(other).row == claimed_row
+
+
+def test_storage_that_is_away_for_a_moment_costs_no_claim(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R11: a beat that is lost is followed by others."""
+    claims, turn, job = claimed(office)
+    calls = []
+    real = claims.put_off
+
+    def put_off(turn: Turn) -> None:
+        calls.append(turn)
+        if len(calls) < 3:
+            raise OSError("cut")
+        real(turn)
+
+    monkeypatch.setattr(claims, "put_off", put_off)
+    office.clock.advance(seconds=30)
+    heartbeat = Heartbeat(claims, turn, timedelta(seconds=5))
+    assert until(lambda: office.job(job).lease_until == office.clock() + LASTS)
+    heartbeat.stop()
+    assert until(lambda: not beats())
