@@ -15,6 +15,7 @@ from shared.administrators import Administrator
 from shared.organisations.policy import (
     LARGEST_DOCUMENT,
     LONGEST_HOLD,
+    MEGABYTE,
     SUBJECT_LONGEST,
     TEXT_LONGEST,
     Policy,
@@ -27,7 +28,7 @@ PATH = "/console/policy"
 LONGEST_SIGN_IN = 730
 """Days."""
 SIGN_IN, DOMAINS = "sign_in_days", "allowed_domains"
-_NUMBERS = {"hold_hours": (0, LONGEST_HOLD), "largest_document": (1, LARGEST_DOCUMENT)}
+_NUMBERS = {"hold_hours": (0, LONGEST_HOLD), "largest_document": (1, LARGEST_DOCUMENT // MEGABYTE)}
 _FLAGS = ("failure_notices", "panel_browser")
 _CHOICES = {"unknown_outcome": ("leave", "send_again"), **dict.fromkeys(_FLAGS, ("yes", "no"))}
 _TEXTS = {
@@ -75,6 +76,7 @@ def _told(policy: Policy, days: int | None) -> dict[str, str]:
     told = {name: str(value) for name, value in asdict(policy).items() if name in POLICY}
     return {
         **told,
+        "largest_document": str(policy.largest_document // MEGABYTE),
         "allowed_domains": "\n".join(policy.allowed_domains),
         **{name: "yes" if getattr(policy, name) else "no" for name in _FLAGS},
         SIGN_IN: "" if days is None else str(days),
@@ -93,6 +95,7 @@ def _read(before: Policy, told: Mapping[str, str]) -> tuple[Policy, int | None, 
     wrong |= {name for name, values in _CHOICES.items() if told[name] not in values}
     if wrong:
         return before, None, frozenset(wrong)
+    numbers["largest_document"] = _bytes(before.largest_document, numbers["largest_document"] or 0)
     texts = {name: told[name] for name in ("unknown_outcome", *_TEXTS) if name != DOMAINS}
     domains = tuple(told[DOMAINS].lower().split())
     flags = {name: told[name] == "yes" for name in _FLAGS}
@@ -109,6 +112,11 @@ def _number(text: str) -> int | None:
     """Return a whole number that somebody typed, or None."""
     typed = text.strip()
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= len(str(LARGEST_DOCUMENT)) else None
+
+
+def _bytes(before: int, megabytes: int) -> int:
+    """Return a size; what was set elsewhere, to the byte, stays when its megabytes are not touched."""
+    return before if megabytes == before // MEGABYTE else megabytes * MEGABYTE
 
 
 def _said(name: str, before: str, now: str) -> str:

@@ -27,8 +27,8 @@ POLICY = {
         N_("What becomes of it where the mailbox cannot be asked. Sent again, it may arrive twice."),
     ),
     "largest_document": (
-        N_("Largest document, in bytes"),
-        N_("Counts with the two larger permissions, and is what your Exchange takes: 25,000,000 by default."),
+        N_("Largest document, in megabytes"),
+        N_("Counts with the two larger permissions. Your Exchange may take less or more: 25 MB fit by default."),
     ),
     "failure_notices": (
         N_("Mail about scans that failed"),

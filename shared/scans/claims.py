@@ -78,12 +78,16 @@ class Claims:
         jobs: the rows.
         organisations: decides what becomes of an open outcome.
         clock: the time now.
+        beat: between two signs of life of a delivery, in real time.
     """
 
-    def __init__(self, jobs: Jobs, organisations: Organisations, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, jobs: Jobs, organisations: Organisations, clock: Callable[[], datetime], beat: timedelta = BEAT
+    ) -> None:
         self._jobs = jobs
         self._organisations = organisations
         self._clock = clock
+        self.beat = beat
 
     def turn(self, known: Job) -> tuple[Job, Turn | None]:
         """Return the job as it stands, and where a delivery may try it now, its turn.
@@ -197,7 +201,7 @@ class Heartbeat:
     def __init__(self, claims: Claims, turn: Turn, longest: timedelta) -> None:
         self._claims = claims
         self._turn = turn
-        self._beats = int(longest / BEAT)
+        self._beats = int(longest / claims.beat)
         self._stopped = Event()
         Thread(target=self._run, name="heartbeat", daemon=True).start()
 
@@ -207,7 +211,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         for _ in range(self._beats):
-            if self._stopped.wait(BEAT.total_seconds()):
+            if self._stopped.wait(self._claims.beat.total_seconds()):
                 return
             try:
                 with suppress(faults.NotFound, faults.StorageUnavailable):

@@ -41,8 +41,6 @@ FIRST_PAUSE = 10.0
 """Seconds before the second attempt where nobody says how long: trebled each time, up to ``LONGEST_PAUSE``."""
 STEP_BACK = 2.0
 """Seconds at least that a job waits for a slot of its mailbox, while other processes have them all."""
-NEXT_LOOK = 1.0
-"""Seconds that a message waits while this process itself sends as much to its mailbox as the mailbox takes."""
 LIMIT_REMEMBERED = timedelta(days=7)
 """So long a mailbox's size limit is believed. Whoever raises it at Exchange tells nobody; then one scan finds out."""
 WAKE_MARGIN = timedelta(seconds=60)
@@ -163,7 +161,7 @@ class Delivery:
         mailbox = job.tid, job.oid
         first = self._gate.enter(*mailbox)
         if first is None:
-            self._deliveries.send(message, delay=NEXT_LOOK)
+            self._deliveries.send(message, delay=self._gate.pause(*mailbox))
             return
         attempt: _Attempt | None = None
         try:
@@ -354,6 +352,8 @@ class Delivery:
 
     def _step_back(self, attempt: _Attempt) -> None:
         """Others are sending to this mailbox: come back soon. It is no fault, and counts as no attempt."""
+        job = attempt.job
+        self._gate.crowded(job.tid, job.oid)
         pause = STEP_BACK + self._below(2000) / 1000
         self._again(attempt, pause, {"reason": None, "attempts": attempt.turn.begun.attempts})
 

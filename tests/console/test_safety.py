@@ -48,7 +48,7 @@ def fields(path: str, words: str = "") -> dict[str, str]:
     if path.endswith("/printers"):
         return {"group": "office", "location": "", "count": "1", "kind": "ticket"}
     if path.endswith("/policy"):
-        numbers = {"hold_hours": "24", "largest_document": "25000000", "sign_in_days": ""}
+        numbers = {"hold_hours": "24", "largest_document": "25", "sign_in_days": ""}
         none = dict.fromkeys(("subject", "text", "allowed_domains", "fax_address", "fax_country", "fax_cover"), "")
         choices = {"unknown_outcome": "leave", "failure_notices": "yes", "panel_browser": "no"}
         return {**none, **numbers, **choices}

@@ -5,21 +5,20 @@ from datetime import timedelta
 from time import monotonic, sleep
 from typing import Any
 
-import pytest
-
-from shared.scans import claims as claims_module
 from shared.scans.claims import LASTS, Claims, Heartbeat, Turn
 
+BEAT = timedelta(milliseconds=20)
+"""The service's clock is the test's, threads wait in real time."""
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service's clock is the test's, threads wait in real time."""
-    monkeypatch.setattr(claims_module, "BEAT", timedelta(milliseconds=20))
+
+def quick(office: Any) -> Claims:
+    """Claims of which every delivery gives a sign of life at once."""
+    return Claims(office.rooms.jobs, office.rooms.organisations, office.clock, BEAT)
 
 
 def claimed(office: Any) -> tuple[Claims, Turn, Any]:
     """A scan whose mail is about to leave."""
-    claims = Claims(office.rooms.jobs, office.rooms.organisations, office.clock)
+    claims = quick(office)
     _, turn = claims.turn(office.accept())
     assert turn is not None
     return claims, turn, claims.claim(turn, verified=False)
@@ -57,7 +56,7 @@ def test_a_server_may_take_its_time_after_the_dot(office: Any) -> None:
             self.real.send(*given)
 
     job = office.accept()
-    assert office.deliver(job, office.with_(transports=Slow())).state == "sent"
+    assert office.deliver(job, office.with_(transports=Slow(), claims=quick(office))).state == "sent"
     assert len(office.mails()) == 1
     assert until(lambda: not beats())
 
@@ -86,21 +85,22 @@ def test_what_has_ended_or_is_somebody_elses_is_left_alone(office: Any) -> None:
     assert office.job(other).row == claimed_row
 
 
-def test_storage_that_is_away_for_a_moment_costs_no_claim(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_that_is_away_for_a_moment_costs_no_claim(office: Any) -> None:
     """R11: a beat that is lost is followed by others."""
-    claims, turn, job = claimed(office)
-    calls = []
-    real = claims.put_off
+    _, turn, job = claimed(office)
 
-    def put_off(turn: Turn) -> None:
-        calls.append(turn)
-        if len(calls) < 3:
-            raise OSError("cut")
-        real(turn)
+    class Cut(Claims):
+        calls = 0
 
-    monkeypatch.setattr(claims, "put_off", put_off)
+        def put_off(self, turn: Turn) -> None:
+            self.calls += 1
+            if self.calls < 3:
+                raise OSError("cut")
+            super().put_off(turn)
+
     office.clock.advance(seconds=30)
-    heartbeat = Heartbeat(claims, turn, timedelta(seconds=5))
+    cut = Cut(office.rooms.jobs, office.rooms.organisations, office.clock, BEAT)
+    heartbeat = Heartbeat(cut, turn, timedelta(seconds=5))
     assert until(lambda: office.job(job).lease_until == office.clock() + LASTS)
     heartbeat.stop()
     assert until(lambda: not beats())
