@@ -1,8 +1,8 @@
 """How many deliveries of this process are under way for one mailbox, and which slots they are likely to get.
 
-What is known here costs no request: a burst for one mailbox waits in the queue, and not in attempts that find every slot
-taken; the more of it waits, the later it is looked at again. Over all processes the slots alone decide, and a process
-that finds them taken by others tries fewer at once. A slot that this process gave back last is likely to be free;
+What is known here costs no request: a burst for one mailbox waits in the queue, and not in attempts that find every
+slot taken; the more of it waits, the later it is looked at again. Over all processes the slots alone decide, and a
+process that finds them taken by others tries fewer at once. A slot that this process gave back last is likely to be free;
 another process's are likely to be taken, and asking for one in vain costs three requests.
 """
 
