@@ -352,8 +352,6 @@ class Delivery:
 
     def _step_back(self, attempt: _Attempt) -> None:
         """Others are sending to this mailbox: come back soon. It is no fault, and counts as no attempt."""
-        job = attempt.job
-        self._gate.crowded(job.tid, job.oid)
         pause = STEP_BACK + self._below(2000) / 1000
         self._again(attempt, pause, {"reason": None, "attempts": attempt.turn.begun.attempts})
 
