@@ -5,19 +5,16 @@ job whose lease ran out is one whose mail may have left: it is looked for where 
 otherwise an open outcome. A delivery that died before its claim has left no trace, and the next one simply sends. Of
 two that are ready at once, one write is first, however wrong a clock goes and however long a process was stopped.
 
-A claim lasts ``LASTS``, and while its delivery lives it is put off. So a mail may take as long as its server likes, and
-a scan whose delivery died is taken up by another one soon all the same.
+A claim lasts ``LASTS``, and while its delivery lives it is put off (``heartbeats``). So a mail may take as long as its
+server likes, and a scan whose delivery died is taken up by another one soon all the same.
 """
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from shared import faults
@@ -30,16 +27,12 @@ if TYPE_CHECKING:
 
 LASTS = timedelta(seconds=90)
 """A claim, from the last sign of life of its delivery."""
-BEAT = timedelta(seconds=30)
-"""Between two signs of life: two of them may be lost."""
 GIVEN_UP_AFTER = timedelta(hours=24)
 LONGEST_PAUSE = 900.0
 """Seconds between attempts where nobody says how long."""
 LOOKED_AT_AGAIN = timedelta(seconds=90)
 """After a delivery took over from one that died: longer than getting ready takes with all its time-outs."""
 _READY = frozenset({"accepted", "waiting"})
-
-log = logging.getLogger(__name__)
 
 
 class TakenOver(Exception):
@@ -78,16 +71,12 @@ class Claims:
         jobs: the rows.
         organisations: decides what becomes of an open outcome.
         clock: the time now.
-        beat: between two signs of life of a delivery, in real time.
     """
 
-    def __init__(
-        self, jobs: Jobs, organisations: Organisations, clock: Callable[[], datetime], beat: timedelta = BEAT
-    ) -> None:
+    def __init__(self, jobs: Jobs, organisations: Organisations, clock: Callable[[], datetime]) -> None:
         self._jobs = jobs
         self._organisations = organisations
         self._clock = clock
-        self.beat = beat
 
     def turn(self, known: Job) -> tuple[Job, Turn | None]:
         """Return the job as it stands, and where a delivery may try it now, its turn.
@@ -187,34 +176,3 @@ class Claims:
             changes["attempts"] = 1
         waiting: dict[str, Value | None] = {"state": "waiting", "lease": None, "lease_until": None, **changes}
         return waiting, now + LOOKED_AT_AGAIN
-
-
-class Heartbeat:
-    """Puts a claim off while its delivery is at work, from a thread that dies with it. A quick delivery never needs it.
-
-    Args:
-        claims: where the claim is.
-        turn: whose it is.
-        longest: a delivery that takes longer hangs, and counts as dead.
-    """
-
-    def __init__(self, claims: Claims, turn: Turn, longest: timedelta) -> None:
-        self._claims = claims
-        self._turn = turn
-        self._beats = int(longest / claims.beat)
-        self._stopped = Event()
-        Thread(target=self._run, name="heartbeat", daemon=True).start()
-
-    def stop(self) -> None:
-        """No beat begins any more. One that is under way finds the end that was written down, and leaves it alone."""
-        self._stopped.set()
-
-    def _run(self) -> None:
-        for _ in range(self._beats):
-            if self._stopped.wait(self._claims.beat.total_seconds()):
-                return
-            try:
-                with suppress(faults.NotFound, faults.StorageUnavailable):
-                    self._claims.put_off(self._turn)
-            except Exception as error:  # noqa: BLE001  (a thread that ends would end the claim; a message may quote)
-                log.error("a claim was not put off: %s", type(error).__name__)  # noqa: TRY400

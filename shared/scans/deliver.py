@@ -21,10 +21,11 @@ from shared.faults import Action
 from shared.mail import Draft, TokenRejected
 from shared.organisations.ranges import GRAPH, GRAPH_DOCUMENT_LIMIT, SEND_MAIL
 from shared.scans.attempts import ended, noted
-from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims, Heartbeat, TakenOver, Turn
+from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims, TakenOver, Turn
 from shared.scans.compose import compose
 from shared.scans.failure_notices import FailureNotices
 from shared.scans.gate import Gate
+from shared.scans.heartbeats import Heartbeats
 from shared.scans.holds import Holds
 from shared.scans.jobs import FINAL, HELD, Decision, Job, Jobs
 from shared.scans.slots import AllTaken, Slots
@@ -82,8 +83,6 @@ class _Attempt:
     """The row of the slot that it has: from then on its mail is about to leave, or has left."""
     number: int | None = None
     """Of that slot."""
-    heartbeat: Heartbeat | None = None
-    """Of its claim."""
     verified: bool = False
 
 
@@ -105,6 +104,7 @@ class Delivery:
         clock: the time now.
         below: ``below(n)`` gives a random number from 0 to n-1, for the jitter of pauses.
         outgoings: the way out for printers' own mail.
+        heartbeats: the signs of life of this process's deliveries.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class Delivery:
         clock: Callable[[], datetime],
         below: Callable[[int], int],
         outgoings: Outgoings,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         self._outgoings = outgoings
         self._jobs = jobs
@@ -139,6 +140,7 @@ class Delivery:
         self._clock = clock
         self._below = below
         self._gate = Gate(below)
+        self._heartbeats = heartbeats or Heartbeats(claims)
 
     def deliver(self, message: str) -> None:
         """Deliver the job that a queue message names. Whatever happens is written into its row.
@@ -175,8 +177,8 @@ class Delivery:
         except faults.NotFound:
             log.warning("job %s of device %s is gone", job_id, device_id)
         finally:
-            if attempt is not None and attempt.heartbeat is not None:
-                attempt.heartbeat.stop()
+            if attempt is not None:
+                self._heartbeats.end(attempt.turn)
             self._gate.leave(*mailbox, first, attempt.number if attempt is not None else None)
 
     def _attempt(self, attempt: _Attempt) -> None:
@@ -276,7 +278,7 @@ class Delivery:
             job.tid, job.oid, transport.slots, first=attempt.first_slot, until=self._clock() + longest
         )
         attempt.job = self._claims.claim(attempt.turn, verified=transport.verified)
-        attempt.heartbeat = Heartbeat(self._claims, attempt.turn, longest)
+        self._heartbeats.begin(attempt.turn, longest)
         attempt.verified = transport.verified
 
     def _learn(self, way: _Way, size: int, fault: faults.TooLarge) -> None:

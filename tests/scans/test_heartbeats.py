@@ -5,20 +5,21 @@ from datetime import timedelta
 from time import monotonic, sleep
 from typing import Any
 
-from shared.scans.claims import LASTS, Claims, Heartbeat, Turn
+from shared.scans.claims import LASTS, Claims, Turn
+from shared.scans.heartbeats import Heartbeats
 
-BEAT = timedelta(milliseconds=20)
-"""The service's clock is the test's, threads wait in real time."""
+BEAT = 0.03
+"""Seconds; the service's clock is the test's, threads wait in real time."""
 
 
-def quick(office: Any) -> Claims:
-    """Claims of which every delivery gives a sign of life at once."""
-    return Claims(office.rooms.jobs, office.rooms.organisations, office.clock, BEAT)
+def claims_of(office: Any) -> Claims:
+    """The claims of a process."""
+    return Claims(office.rooms.jobs, office.rooms.organisations, office.clock)
 
 
 def claimed(office: Any) -> tuple[Claims, Turn, Any]:
     """A scan whose mail is about to leave."""
-    claims = quick(office)
+    claims = claims_of(office)
     _, turn = claims.turn(office.accept())
     assert turn is not None
     return claims, turn, claims.claim(turn, verified=False)
@@ -26,7 +27,7 @@ def claimed(office: Any) -> tuple[Claims, Turn, Any]:
 
 def beats() -> list[threading.Thread]:
     """The threads of deliveries at work."""
-    return [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+    return [thread for thread in threading.enumerate() if thread.name == "heartbeats"]
 
 
 def until(true: Any) -> bool:
@@ -56,7 +57,10 @@ def test_a_server_may_take_its_time_after_the_dot(office: Any) -> None:
             self.real.send(*given)
 
     job = office.accept()
-    assert office.deliver(job, office.with_(transports=Slow(), claims=quick(office))).state == "sent"
+    assert (
+        office.deliver(job, office.with_(transports=Slow(), heartbeats=Heartbeats(claims_of(office), BEAT))).state
+        == "sent"
+    )
     assert len(office.mails()) == 1
     assert until(lambda: not beats())
 
@@ -64,7 +68,7 @@ def test_a_server_may_take_its_time_after_the_dot(office: Any) -> None:
 def test_one_that_hangs_counts_as_dead(office: Any) -> None:
     """R51: no claim is put off for ever."""
     claims, turn, job = claimed(office)
-    Heartbeat(claims, turn, timedelta(milliseconds=100))
+    Heartbeats(claims, BEAT).begin(turn, timedelta(milliseconds=100))
     assert until(lambda: not beats())
     office.clock.advance(seconds=LASTS.total_seconds() + 1)
     assert office.deliver(job).state == "uncertain"
@@ -99,8 +103,24 @@ def test_storage_that_is_away_for_a_moment_costs_no_claim(office: Any) -> None:
             super().put_off(turn)
 
     office.clock.advance(seconds=30)
-    cut = Cut(office.rooms.jobs, office.rooms.organisations, office.clock, BEAT)
-    heartbeat = Heartbeat(cut, turn, timedelta(seconds=5))
+    beating = Heartbeats(Cut(office.rooms.jobs, office.rooms.organisations, office.clock), BEAT)
+    beating.begin(turn, timedelta(seconds=60))
     assert until(lambda: office.job(job).lease_until == office.clock() + LASTS)
-    heartbeat.stop()
+    beating.end(turn)
     assert until(lambda: not beats())
+
+
+def test_a_quick_delivery_costs_no_thread_of_its_own_and_no_request(office: Any) -> None:
+    """R51: a hundred deliveries that end before their first beat share one thread, and it asks for nothing."""
+    claims, turn, job = claimed(office)
+    before = office.job(job).row
+    beating = Heartbeats(claims, 0.3)
+    for number in range(100):
+        each = Turn(turn.begun, f"lease {number}", 1)
+        beating.begin(each, timedelta(seconds=60))
+        beating.end(each)
+    beating.begin(turn, timedelta(seconds=60))
+    assert len(beats()) == 1
+    beating.end(turn)
+    assert until(lambda: not beats())
+    assert office.job(job).row == before
