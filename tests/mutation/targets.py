@@ -54,7 +54,17 @@ TARGETS: dict[str, Target] = {
     "data-keys": Target(
         ("shared/vault/data_keys.py",), ("tests/vault/test_data_keys.py", "tests/vault/test_key_upkeep.py")
     ),
-    "grants": Target(("shared/vault/grants.py",), ("tests/vault/test_grants.py", "tests/vault/test_refresh.py")),
+    "grants": Target(
+        ("shared/vault/grants.py",),
+        (
+            "tests/vault/test_grants.py",
+            "tests/vault/test_refresh.py",
+            "tests/vault/test_keep_alive.py",
+            "tests/vault/test_key_upkeep.py",
+            "tests/scans/test_throttling.py",
+            "tests/scans/test_outcomes.py",
+        ),
+    ),
     "handoffs": Target(
         ("shared/handoffs/handoff.py", "shared/short_codes/codes.py", "shared/short_codes/guesses.py"),
         (
