@@ -64,6 +64,7 @@ TARGETS: dict[str, Target] = {
             "tests/vault/test_key_upkeep.py",
             "tests/scans/test_throttling.py",
             "tests/scans/test_outcomes.py",
+            "tests/doctor/test_questions.py",
         ),
     ),
     "handoffs": Target(
