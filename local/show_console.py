@@ -292,7 +292,7 @@ def _jobs() -> Iterator[tuple[str, View]]:
 
 
 def _policy() -> Iterator[tuple[str, View]]:
-    values = {"hold_hours": "24", "largest_document": "25000000", "subject": "{title}", "text": "", "sign_in_days": ""}
+    values = {"hold_hours": "24", "largest_document": "25", "subject": "{title}", "text": "", "sign_in_days": ""}
     flags = dict.fromkeys(("failure_notices", "panel_browser"), ("yes", "no"))
     chosen = {"unknown_outcome": ("leave", "send_again"), **flags}
     fields = []

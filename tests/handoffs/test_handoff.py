@@ -265,6 +265,46 @@ def test_a_refusal_is_told_once(handoffs: Handoffs, started: Started) -> None:
     assert (look(handoffs, started).status, look(handoffs, started).reason) == ("denied", "guest_not_allowed")
 
 
+def test_what_is_forgotten_is_gone_for_everybody(handoffs: Handoffs, started: Started, storage: Storage) -> None:
+    """B15, I04: browser, device and code find nothing of it, and none of them brings it back."""
+    done(handoffs, started)
+    late = handoffs.start("sign_in", TASK, device_id=DEVICE)
+    for each in (started, late):
+        assert handoffs.forget(each.id)
+        assert not handoffs.forget(each.id)
+        with pytest.raises(faults.LinkUnknown):
+            handoffs.by_link(each.link, "sign_in")
+        with pytest.raises(faults.LinkUnknown):
+            look(handoffs, each)
+        with pytest.raises(faults.LinkUnknown):
+            handoffs.link_of(each.user_code, "203.0.113.7")
+        with pytest.raises(faults.SignInTimedOut):
+            done(handoffs, each)
+        with pytest.raises(faults.NotFound):
+            handoffs.confirm(each.id, DEVICE, "sign_in", lambda _: pytest.fail("carried out for nothing"))
+        with pytest.raises(faults.NotFound):
+            handoffs.confirm_in_browser(each.id)
+        assert storage.table("handoffs").get(each.id, "handoff") is None
+
+
+def test_an_end_stays_as_it_was_told_first(handoffs: Handoffs, started: Started, clock: Any) -> None:
+    """B11: what was refused is not cancelled afterwards, what is active does not expire, and neither ends anew."""
+    with pytest.raises(faults.GuestNotAllowed), handoffs.refusing(started.id):
+        raise faults.GuestNotAllowed
+    handoffs.cancel(started.id, DEVICE, "sign_in")
+    assert look(handoffs, started).reason == "guest_not_allowed"
+
+    active = handoffs.start("consent", {})
+    with pytest.raises(faults.WrongState):
+        handoffs.confirm_in_browser(active.id)
+    done(handoffs, active)
+    assert handoffs.confirm_in_browser(active.id).status == "active"
+    clock.advance(minutes=30)
+    ended = handoffs.confirm_in_browser(active.id)
+    assert (ended.status, ended.reason) == ("active", None)
+    assert (look(handoffs, active).status, look(handoffs, active).reason) == ("active", None)
+
+
 def test_nothing_readable_lies_in_the_table(handoffs: Handoffs, started: Started, storage: Storage) -> None:
     """G01, G12: neither task, result, code nor link can be read from storage."""
     done(handoffs, started)

@@ -1,6 +1,6 @@
 """Mutation run over the security code: ``python -m tests.mutation``, see docs/development.md.
 
-Results are kept in ``.run/mutation.json`` by the text of module and mutant, so a run that was stopped goes on where
+Results are kept in ``.run/mutation`` by the text of module and mutant, so a run that was stopped goes on where
 it was. Survivors that change nothing stand in ``survivors.json`` with the reason; any other fails the run.
 """
 
@@ -10,9 +10,8 @@ import argparse
 import json
 import multiprocessing
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.mutation.mutants import mutants
 from tests.mutation.run import HOUSE, judge_and_keep, load
 from tests.mutation.targets import TARGETS
 
-KEPT = HOUSE / ".run" / "mutation.json"
+KEPT = HOUSE / ".run" / "mutation"
 REASONS = Path(__file__).with_name("survivors.json")
 WANTED = 0.95
 
@@ -31,6 +30,9 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", help=f"of {', '.join(TARGETS)}; none: all")
     parser.add_argument("--full", action="store_true", help="every target, and what is kept from before is tried again")
     parser.add_argument("--minutes", type=float, help="for all together; without, every mutant is tried")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="targets at once; a test waits for storage half of its time"
+    )
     parser.add_argument("--report", action="store_true", help="run nothing, say what is known")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     asked = parser.parse_args()
@@ -47,23 +49,23 @@ def main() -> int:
     if not asked.report:  # a survivor that nobody argued for is tried again: a test may have come
         known = {digest: told for digest, told in known.items() if told.startswith("killed") or digest in argued}
     broken: list[str] = []
-    for name, minutes in _shared_out(chosen, known, asked.minutes) if not asked.report else ():
-        broken += _in_a_process_of_its_own(name, known, minutes)
+    if not asked.report:
+        shares = _shared_out(chosen, known, asked.minutes, asked.jobs)
+        with ThreadPoolExecutor(asked.jobs) as pool:
+            for found in pool.map(lambda name: _in_a_process_of_its_own(name, known, shares[name]), chosen):
+                broken += found
         known.update(load(KEPT))
     return report(chosen, known, broken, asked.json)
 
 
-def _shared_out(chosen: list[str], known: dict[str, str], minutes: float | None) -> Iterator[tuple[str, float | None]]:
-    """Yield targets, and of the minutes that are left what each gets: by how many mutants it has to try."""
+def _shared_out(chosen: list[str], known: dict[str, str], minutes: float | None, jobs: int) -> dict[str, float | None]:
+    """Return what each target gets of the minutes: by how many mutants it has to try."""
     wanted = {
         name: sum(mutant.digest not in known for module in TARGETS[name].modules for mutant in mutants(HOUSE, module))
         for name in chosen
     }
-    ends = time.monotonic() + 60 * (minutes or 0)
-    for name in chosen:
-        rest = sum(wanted[later] for later in chosen[chosen.index(name) :])
-        left = max(0.0, ends - time.monotonic()) / 60
-        yield name, left * wanted[name] / max(1, rest) if minutes else None
+    every = max(1, sum(wanted.values()))
+    return {name: minutes * jobs * wanted[name] / every if minutes else None for name in chosen}
 
 
 def _in_a_process_of_its_own(name: str, known: dict[str, str], minutes: float | None) -> list[str]:

@@ -268,21 +268,23 @@ def judge(target: Target, known: dict[str, str], minutes: float | None, note: An
     return run
 
 
-def load(file: Path) -> dict[str, str]:
-    """Return results that were kept."""
-    with suppress(FileNotFoundError):
-        kept: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-        return kept
-    return {}
+def load(folder: Path) -> dict[str, str]:
+    """Return the results that were kept, of all targets."""
+    kept: dict[str, str] = {}
+    for file in sorted(folder.glob("*.results.json")):
+        kept.update(json.loads(file.read_text(encoding="utf-8")))
+    return kept
 
 
-def judge_and_keep(name: str, file: Path, known: dict[str, str], minutes: float | None, broken: Any) -> None:
+def judge_and_keep(name: str, folder: Path, known: dict[str, str], minutes: float | None, broken: Any) -> None:
     """Run a target in this process and keep every result as it comes; ``broken`` is told which tests fail anyway."""
-    kept = {**load(file), **known}
+    file = folder / f"{name}.results.json"
+    mine = {mutant.digest for module in TARGETS[name].modules for mutant in mutants(HOUSE, module)}
+    kept = {digest: told for digest, told in {**load(folder), **known}.items() if digest in mine}
 
     def note(mutant: Mutant, result: str) -> None:
         kept[mutant.digest] = result
-        file.parent.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(kept, indent=0), encoding="utf-8")
         if not result.startswith("killed"):
             print(f"{result}: {mutant.name} (line {mutant.line})", flush=True)

@@ -42,7 +42,8 @@ TARGETS: dict[str, Target] = {
     ),
     "dpop": Target(("shared/devices/dpop.py",), ("tests/devices/test_dpop.py",)),
     "device-tokens": Target(
-        ("shared/devices/tokens.py",), ("tests/devices/test_tokens.py", "tests/devices/test_dpop.py")
+        ("shared/devices/tokens.py",),
+        ("tests/devices/test_tokens.py", "tests/devices/test_dpop.py", "tests/devices/test_http.py"),
     ),
     "enrolment": Target(
         ("shared/devices/enrolment.py", "shared/devices/tickets.py"),
@@ -54,7 +55,18 @@ TARGETS: dict[str, Target] = {
     "data-keys": Target(
         ("shared/vault/data_keys.py",), ("tests/vault/test_data_keys.py", "tests/vault/test_key_upkeep.py")
     ),
-    "grants": Target(("shared/vault/grants.py",), ("tests/vault/test_grants.py", "tests/vault/test_refresh.py")),
+    "grants": Target(
+        ("shared/vault/grants.py",),
+        (
+            "tests/vault/test_grants.py",
+            "tests/vault/test_refresh.py",
+            "tests/vault/test_keep_alive.py",
+            "tests/vault/test_key_upkeep.py",
+            "tests/scans/test_throttling.py",
+            "tests/scans/test_outcomes.py",
+            "tests/doctor/test_questions.py",
+        ),
+    ),
     "handoffs": Target(
         ("shared/handoffs/handoff.py", "shared/short_codes/codes.py", "shared/short_codes/guesses.py"),
         (

@@ -2,10 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from azure.data.tables import TableClient, UpdateMode
+from msal import SerializableTokenCache
 
 from local.person import Person
 from shared import faults
@@ -324,3 +326,45 @@ def test_a_persons_tokens_are_his_alone(signed_in: SignedIn) -> None:
         with pytest.raises(faults.SignInRequired):
             signed_in.rooms.grants.access_token(tid, oid, SCOPES)
         assert signed_in.rooms.grants.get(tid, oid) is None
+
+
+def test_a_sign_in_from_before_the_erasure_stays_out(signed_in: SignedIn) -> None:
+    """R19, I04: tokens that were fetched before somebody was erased are not stored after it; newer ones are."""
+    rooms = signed_in.rooms
+    before = rooms.clock()
+    cache = SerializableTokenCache().serialize()
+    rooms.grants.erase(TID, signed_in.oid)
+    with pytest.raises(faults.SignInRequired):
+        rooms.grants.store(TID, signed_in.oid, cache, at=before - timedelta(seconds=1))
+    assert rooms.grants.get(TID, signed_in.oid) is None
+    rooms.grants.store(TID, signed_in.oid, cache, at=rooms.clock() + timedelta(seconds=1))
+    assert signed_in.grant().usable
+
+
+def test_a_tenants_grants_page_and_leave_the_erased_out(signed_in: SignedIn) -> None:
+    """I04: every list goes on where the last one stopped, and nobody who was erased is in one."""
+    grants = signed_in.rooms.grants
+    for oid in ("11110000-0000-4000-8000-000000000001", "11110000-0000-4000-8000-000000000002"):
+        grants.store(TID, oid, SerializableTokenCache().serialize())
+    listed = [grant.oid for grant in grants.of_tenant(TID)]
+    assert len(listed) == 3
+    assert [grant.oid for grant in grants.of_tenant(TID, limit=2)] == listed[:2]
+    assert [grant.oid for grant in grants.of_tenant(TID, after=listed[1])] == listed[2:]
+    grants.erase(TID, listed[1])
+    assert [grant.oid for grant in grants.of_tenant(TID)] == [listed[0], listed[2]]
+
+
+def test_what_is_over_is_not_ended_again(signed_in: SignedIn) -> None:
+    """R18: the first reason stays, and whoever comes for somebody who is gone changes nothing."""
+    grants, grant = signed_in.rooms.grants, signed_in.grant()
+    grants.end(grant, faults.SignInExpired)
+    ended = signed_in.row
+    grants.end(grant, faults.SignInRevoked)
+    assert signed_in.row == ended
+    grants.erase(TID, signed_in.oid)
+    grants.forget_erased(TID, signed_in.oid)
+    assert rows(signed_in.rooms, "grants") == []
+    grants.end(grant, faults.SignInRevoked)
+    assert not grants.notified(grant, told=True)
+    grants.postpone(grant)
+    assert rows(signed_in.rooms, "grants") == []
