@@ -40,7 +40,7 @@ PARTS = (
     Part(
         "crash",
         "kill -9 before and after each call",
-        (*PYTEST, "-n2", *(f"tests/proof/test_killed_{each}.py" for each in ("deliveries", "requests", "sign_ins"))),
+        (*PYTEST, "-n5", *(f"tests/proof/test_killed_{each}.py" for each in ("deliveries", "requests", "sign_ins"))),
         22,
     ),
     Part("storage", "storage that misbehaves", (*PYTEST, "tests/proof/test_storage.py"), 5),

@@ -4,6 +4,7 @@ import http.client
 import json
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from shared.faults import BY_REASON
 from shared.mail.graph.body import LARGEST_DOCUMENT
 
 CANARY = "canary7f3a"
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 MEMBERS = {"type", "title", "status", "detail", "reason", "who", "remedy", "reference"}
 WEB = ("/", "/healthz", "/readyz", "/s", "/s/x", "/consent", "/consent/callback", "/consent/x", "/auth/callback",
@@ -236,6 +238,31 @@ def test_pages_reflect_nothing_and_set_no_cookie_by_being_looked_at(world: Any) 
                     assert answer.headers["content-type"] in {"text/html; charset=utf-8", "application/problem+json"}, (
                         path
                     )
+
+
+def test_a_form_is_a_form_and_says_everything_once(world: Any) -> None:
+    """I14: another media type is not looked into, and of two values none is chosen: nothing begins."""
+    started = world.rooms.storage.table("handoffs")
+    before = {(row.partition, row.row) for row in started.expired(FAR)}
+    for path, field in (("/s", "code"), ("/consent", "range")):
+        for media_type in ("application/json", "multipart/form-data; boundary=b", "text/plain"):
+            answer = ask(
+                world,
+                "POST",
+                path,
+                data=f"{field}=send",
+                headers={"Origin": world.url, "Sec-Fetch-Site": "same-origin", "Content-Type": media_type},
+            )
+            assert answer.status_code == 415, (path, media_type)
+        twice = ask(
+            world,
+            "POST",
+            path,
+            data=[(field, "send"), (field, "send-large")],
+            headers={"Origin": world.url, "Sec-Fetch-Site": "same-origin"},
+        )
+        assert twice.status_code == 422, path
+    assert {(row.partition, row.row) for row in started.expired(FAR)} == before
 
 
 def test_forms_that_make_no_sense(world: Any) -> None:

@@ -87,10 +87,15 @@ TARGETS: dict[str, Target] = {
             "tests/console/test_sessions.py",
             "tests/journeys/test_first_login.py",
             "tests/journeys/test_bad_input.py",
+            "tests/pages/test_choice_of_language.py",
         ),
     ),
     "consent": Target(
         ("shared/organisations/consent.py",),
-        ("tests/organisations/test_consents.py", "tests/journeys/test_consent.py"),
+        (
+            "tests/organisations/test_consents.py",
+            "tests/journeys/test_consent.py",
+            "tests/journeys/test_first_login.py",
+        ),
     ),
 }
