@@ -80,7 +80,7 @@ def live(site: Site, doors: Doors, permission_range: str, weather: Callable[[Req
 def test_a_life_in_bad_weather(site: Site, proof: Proof, tmp_path: Path) -> None:
     """R11 to R15: many requests to storage go wrong; all is as if none had, and each scan is one mail."""
     ranges = ["send", "send-verified"]
-    lives = ranges * 6 if proof.full else [proof.chance.choice(ranges)]
+    lives = ranges * 4 if proof.full else [proof.chance.choice(ranges)]
     weather = Weather(proof.chance, 30 if proof.full else 10, 1 if proof.full else 0)
     # So late that it comes after its own repetition.
     site.wire.seconds = READ_SECONDS + 1
