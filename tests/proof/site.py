@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msal
 import requests
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableClient
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy
@@ -211,7 +212,9 @@ class Site:
         ):
             found = list(queue.receive_messages(visibility_timeout=600))
             for message in found:
-                queue.delete_message(message)
+                # Gone already: the answer to a first deletion got lost.
+                with suppress(ResourceNotFoundError):
+                    queue.delete_message(message)
             return [str(message.content) for message in found]
 
     # People and printers
