@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from shared.faults import Unexpected
+from shared.faults import StorageUnavailable, Unexpected
 from shared.services import Services
 from shared.storage.account import READ_SECONDS
 from tests.proof.conftest import Proof
@@ -50,7 +50,7 @@ def again(do: Callable[[], object]) -> None:
     for _ in range(TRIES):
         try:
             do()
-        except CUT_OFF as error:
+        except (*CUT_OFF, StorageUnavailable) as error:
             if getattr(error, "reason", "") == Unexpected.reason:
                 raise
             continue
