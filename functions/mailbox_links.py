@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from functions.answers import browser_of, forget_browser, page, remember_browser, require_same_site, see_other
 from functions.forms import form_of
-from shared.mailboxes import SignIn
-from shared.mailboxes.sign_ins import PURPOSE
+from shared.mailboxes import PURPOSE
 from shared.pages import MailboxSignedIn, MailboxSignIn
 from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.mailboxes import SignIn
 
 __all__ = ["PURPOSE", "router"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -15,7 +16,9 @@ from functions.device_api.refusals import may
 from functions.forms import address_of, form_of
 from shared import faults
 from shared.devices import NONCE_SECONDS, TOKEN_SECONDS, TokenRefused, words
-from shared.mailboxes import StatusOf
+
+if TYPE_CHECKING:
+    from shared.mailboxes import StatusOf
 
 TYPES = ["application/pdf", "image/jpeg", "image/tiff", "image/png"]
 

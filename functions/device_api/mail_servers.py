@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,12 +11,14 @@ from functions.device_api import bodies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
 from functions.device_api.handoffs import about, qr_of
 from functions.device_api.refusals import ENTRA_REFUSES, may
-from shared import faults
+from shared import faults, mailboxes
 from shared.devices import Device, Use
-from shared.mailboxes import Owner, SignIn, StatusOf
 from shared.mailboxes.recipients import MOST
 from shared.services import Services
 from shared.texts import say
+
+if TYPE_CHECKING:
+    from shared.mailboxes import SignIn, StatusOf
 
 SERVERS = {"email-server": "email", "fax-server": "fax"}
 """Resource -> what the account is used for."""
@@ -45,7 +47,7 @@ def _routes(server: str, use: str, tag: str) -> None:
         """Begin a sign-in: whoever administers the mailbox types the code at Microsoft."""
         rooms.limits.count(Use.SIGN_INS, device)
         locale = wanted.locale or device.locale
-        owner = Owner(device.tid, device.group, device.id)
+        owner = mailboxes.Owner(device.tid, device.group, device.id)
         begun = rooms.mailbox_sign_ins.start(owner, use, wanted.service, begun_by=device.id, locale=locale)
         return bodies.MailboxSignInStarted(
             id=begun.id,

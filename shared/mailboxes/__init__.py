@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from shared.mailboxes.sign_ins import SignIn, SignIns
     from shared.mailboxes.status import Statuses, StatusOf
 
+PURPOSE = "mailbox"
+"""Of the authorizations on the way by a link."""
+
 __all__ = [
+    "PURPOSE",
     "Account",
     "Accounts",
     "MailboxConsent",

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults, texts
+from shared.mailboxes import PURPOSE
 from shared.mailboxes.accounts import EXCHANGE_ONLINE, OUTLOOK_COM, Account, Accounts, Owner
 from shared.mailboxes.eligible import mailbox_of
 from shared.organisations.ranges import RANGES, Range
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from shared.vault import Grants, Sealer
 
 ROW = "mailbox"
-PURPOSE = "mailbox"
-"""Of the authorizations on the way by a link."""
 LINK_LIFE = timedelta(minutes=15)
 RANGE = RANGES["send-large"]
 """What is asked for: Graph's Mail.Send, which needs nothing switched on, and SMTP for what Graph does not take."""

@@ -130,6 +130,8 @@ class Due:
     device_id: str
     job_id: str
     made: datetime
+    blob: str = ""
+    """The document of the attempt to store a scan that made it; empty where a later change did."""
 
 
 class Jobs:
@@ -252,7 +254,7 @@ class Jobs:
 
     def _listed(self, before: str, limit: int | None) -> Iterator[Due]:
         for row in self._table.query(LISTS, after=key(DUE, ""), before=before, limit=limit):
-            yield Due(row.row, row["device"], row["job"], row["made"])
+            yield Due(row.row, row["device"], row["job"], row["made"], row.get("blob", ""))
 
     def condemn(self, device_id: str, job_id: str) -> None:
         """End a job whose row cannot be read: it can never be sent, and must not stand in the way of others."""
@@ -277,7 +279,7 @@ def due_row(device_id: str, job_id: str, due: datetime) -> str:
 
 def due_values(job: Job) -> dict[str, Value]:
     """Return the columns of a new job's place in the list of what is due."""
-    return {"device": job.device_id, "job": job.manifest.id, "made": job.created}
+    return {"device": job.device_id, "job": job.manifest.id, "made": job.created, "blob": job.blob}
 
 
 def newest_first(moment: datetime) -> str:

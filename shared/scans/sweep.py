@@ -132,6 +132,9 @@ class Sweep:
         if self._clock() - due.made > WRITES_TAKE:
             if job is not None and job.state in FINAL:
                 self._documents.delete(job.blob)
+            if due.blob and (job is None or job.blob != due.blob):
+                # Stored by an attempt that died before its row; the printer came again with another one, or never.
+                self._documents.delete(due.blob)
             self._jobs.forget_due(due.place)
 
     def _later(self, job: Job) -> datetime | None:

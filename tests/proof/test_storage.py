@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from shared.faults import Unexpected
+from shared.faults import StorageUnavailable, Unexpected
 from shared.services import Services
 from shared.storage.account import READ_SECONDS
 from tests.proof.conftest import Proof
@@ -50,7 +50,7 @@ def again(do: Callable[[], object]) -> None:
     for _ in range(TRIES):
         try:
             do()
-        except CUT_OFF as error:
+        except (*CUT_OFF, StorageUnavailable) as error:
             if getattr(error, "reason", "") == Unexpected.reason:
                 raise
             continue
@@ -80,7 +80,7 @@ def live(site: Site, doors: Doors, permission_range: str, weather: Callable[[Req
 def test_a_life_in_bad_weather(site: Site, proof: Proof, tmp_path: Path) -> None:
     """R11 to R15: many requests to storage go wrong; all is as if none had, and each scan is one mail."""
     ranges = ["send", "send-verified"]
-    lives = ranges * 6 if proof.full else [proof.chance.choice(ranges)]
+    lives = ranges * 4 if proof.full else [proof.chance.choice(ranges)]
     weather = Weather(proof.chance, 30 if proof.full else 10, 1 if proof.full else 0)
     # So late that it comes after its own repetition.
     site.wire.seconds = READ_SECONDS + 1

@@ -275,3 +275,24 @@ def test_an_announcement_that_dies_leaves_nothing_for_long(office: Any) -> None:
     office.clock.advance(seconds=AWAITED.total_seconds() + 60)
     office.recover()
     assert office.due() == office.documents() == office.mails() == []
+
+
+def test_a_document_without_its_row_is_gone_within_minutes(office: Any) -> None:
+    """I06, R02: killed between document and row: the printer comes again with another attempt, or never.
+
+    What the dead attempt stored goes with the first sweep in which it cannot be alive, and no living scan's does.
+    """
+    manifests = [office.manifest(UPLOADED) for _ in range(2)]
+    for manifest in manifests:
+        with pytest.raises(Dies):
+            mortal(office, 2).acceptance.accept(office.device, manifest, io.BytesIO(UPLOADED))
+    assert len(office.documents()) == 2
+    job = office.accept(manifests[0], UPLOADED)
+    assert len(office.documents()) == 3
+    office.clock.advance(minutes=5)
+    office.rooms.sweep.run()
+    assert len(office.documents()) == 3
+    office.clock.advance(minutes=6)
+    office.rooms.sweep.run()
+    assert office.documents() == [job.blob]
+    assert office.deliver(job).state == "sent"
