@@ -650,8 +650,9 @@ class Services:
     @cached_property
     def delivery(self) -> Delivery:
         """Delivering scans."""
-        from shared.scans import Claims, Delivery
+        from shared.scans import Claims, Delivery, Heartbeats
 
+        claims = Claims(self.jobs, self.organisations, self.clock)
         return Delivery(
             self.jobs,
             self.storage.blobs("documents"),
@@ -661,7 +662,8 @@ class Services:
             self.mailboxes,
             self.transports,
             self.slots,
-            Claims(self.jobs, self.organisations, self.clock),
+            claims,
+            Heartbeats(claims),
             self.holds,
             self.failure_notices,
             self.clock,

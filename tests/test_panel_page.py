@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from functions.device_api import bodies
+from functions.device_api import replies
 from shared.faults import Action, Fault, leaves
 from tests.documented import document
 
@@ -111,10 +111,10 @@ def test_the_panel_page_has_every_reason() -> None:
 
 
 STATES: dict[str, Any] = {
-    "States of a first login": bodies.HandoffState.model_fields["status"].annotation,
-    "States of a scan": bodies.ScanState.model_fields["state"].annotation,
-    "States of such a sign-in": bodies.MailboxSignInState.model_fields["status"].annotation,
-    "And of the account": bodies.ServerStatus.model_fields["status"].annotation,
+    "States of a first login": replies.HandoffState.model_fields["status"].annotation,
+    "States of a scan": replies.ScanState.model_fields["state"].annotation,
+    "States of such a sign-in": replies.MailboxSignInState.model_fields["status"].annotation,
+    "And of the account": replies.ServerStatus.model_fields["status"].annotation,
 }
 
 

@@ -1,6 +1,6 @@
 """HTTP for devices: ``/api/v1``, as ``/api/docs`` and ``/api/v1/openapi.json`` describe it.
 
-One module for each resource; ``bodies`` has what goes over the wire, ``callers`` who calls.
+One module for each resource; ``bodies`` has what devices send, ``replies`` what they get, ``callers`` who calls.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from functions.device_api import bodies, examples, refusals
+from functions.device_api import bodies, examples, refusals, replies
 from shared.faults import BY_REASON
 
 OPEN = {"nonce", "enrolments", "token"}
 """Resources that need no token."""
-_BY_HAND = (bodies.Problem, bodies.ScanManifest)
+_BY_HAND = (replies.Problem, bodies.ScanManifest)
 """Schemas of bodies that no handler names: FastAPI does not see them."""
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From /api/v1/token"},

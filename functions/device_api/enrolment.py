@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from functions.answers import reference
-from functions.device_api import bodies
+from functions.device_api import bodies, replies
 from functions.device_api.callers import Caller, Rooms, sent_by
 from functions.device_api.refusals import may
 from functions.forms import address_of, form_of
@@ -28,10 +28,10 @@ router = APIRouter(tags=["Device identity"])
 
 
 @router.get("/nonce")
-def nonce(rooms: Rooms, response: Response) -> bodies.Nonce:
+def nonce(rooms: Rooms, response: Response) -> replies.Nonce:
     """A nonce for a proof or an assertion. With it the device's clock does not matter."""
     response.headers["Cache-Control"] = "no-store"
-    return bodies.Nonce(nonce=rooms.nonces.make(), expires_in=NONCE_SECONDS)
+    return replies.Nonce(nonce=rooms.nonces.make(), expires_in=NONCE_SECONDS)
 
 
 @router.post(
@@ -39,7 +39,7 @@ def nonce(rooms: Rooms, response: Response) -> bodies.Nonce:
     status_code=201,
     openapi_extra=may(faults.ProofInvalid, faults.TicketInvalid, faults.TooManyRequests, faults.StorageUnavailable),
 )
-def enrol(request: Request, rooms: Rooms, enrolment: bodies.Enrolment) -> bodies.Enrolled:
+def enrol(request: Request, rooms: Rooms, enrolment: bodies.Enrolment) -> replies.Enrolled:
     """Enrol a device by an administrator's ticket or code, and a proof that it holds its key."""
     device = rooms.enrolments.enrol(
         ticket=enrolment.ticket,
@@ -51,7 +51,7 @@ def enrol(request: Request, rooms: Rooms, enrolment: bodies.Enrolment) -> bodies
         locale=enrolment.locale,
         address=address_of(request),
     )
-    return bodies.Enrolled(
+    return replies.Enrolled(
         device_id=device.id,
         organisation=rooms.organisations.get(device.tid).name or device.tid,
         status="active" if device.status == "active" else "pending",
@@ -61,10 +61,10 @@ def enrol(request: Request, rooms: Rooms, enrolment: bodies.Enrolment) -> bodies
 
 @router.post(
     "/token",
-    response_model=bodies.AccessToken,
+    response_model=replies.AccessToken,
     responses={
-        400: {"model": bodies.TokenError, "description": "Wrong, or to be repeated with a fresh nonce"},
-        401: {"model": bodies.TokenError, "description": "Not known, or not proven: one answer for both"},
+        400: {"model": replies.TokenError, "description": "Wrong, or to be repeated with a fresh nonce"},
+        401: {"model": replies.TokenError, "description": "Not known, or not proven: one answer for both"},
     },
     openapi_extra=may(faults.UnsupportedMediaType, faults.TooManyRequests, faults.StorageUnavailable)
     | {
@@ -114,19 +114,19 @@ async def token(rooms: Rooms, request: Request) -> Response:
 
 
 @router.put("/device/key", openapi_extra=may(faults.ProofInvalid))
-def roll_over(rooms: Rooms, device: Caller, rollover: bodies.KeyRollover) -> bodies.KeyRolledOver:
+def roll_over(rooms: Rooms, device: Caller, rollover: bodies.KeyRollover) -> replies.KeyRolledOver:
     """Announce the device's next key. The old one works until the new one gets its first token."""
     jwk = rollover.jwk.model_dump()
     now = rooms.rollover.announce(device, jwk, old_proof=rollover.old_proof, new_proof=rollover.new_proof)
-    return bodies.KeyRolledOver(status="waiting" if now.next_jwk else "in_force", words=words(now.next_jwk or now.jwk))
+    return replies.KeyRolledOver(status="waiting" if now.next_jwk else "in_force", words=words(now.next_jwk or now.jwk))
 
 
 @router.get("/device")
-def own_record(rooms: Rooms, device: Caller) -> bodies.DeviceRecord:
+def own_record(rooms: Rooms, device: Caller) -> replies.DeviceRecord:
     """The device's own record, its organisation's consent, and what it may do now."""
     organisation = rooms.organisations.get(device.tid)
     servers = [rooms.mailbox_statuses.of(device, use) for use in ("email", "fax")]
-    return bodies.DeviceRecord(
+    return replies.DeviceRecord(
         device_id=device.id,
         status=device.status,
         name=device.name,
@@ -138,10 +138,10 @@ def own_record(rooms: Rooms, device: Caller) -> bodies.DeviceRecord:
         organisation=organisation.name,
         tenant=device.tid,
         words=device.words,
-        consent=bodies.ConsentStatus.model_validate(
+        consent=replies.ConsentStatus.model_validate(
             {"status": organisation.consent, "range": organisation.range.slug if organisation.range else None}
         ),
-        policy=bodies.Policy(
+        policy=replies.Policy(
             kinds=["to_my_email", *(found.use for found in servers if found.ready)],
             types=TYPES,
             largest_document=rooms.acceptance.largest(device),
@@ -152,8 +152,8 @@ def own_record(rooms: Rooms, device: Caller) -> bodies.DeviceRecord:
     )
 
 
-def _server(found: StatusOf) -> bodies.ServerState:
-    return bodies.ServerState.model_validate(
+def _server(found: StatusOf) -> replies.ServerState:
+    return replies.ServerState.model_validate(
         {
             "status": found.status,
             "delivered": found.delivered,

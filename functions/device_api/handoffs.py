@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from functions.answers import language_of
-from functions.device_api import bodies
+from functions.device_api import bodies, replies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
 from functions.device_api.refusals import may
 from shared import faults
@@ -27,7 +27,7 @@ router = APIRouter()
 
 
 @router.post("/consents", status_code=201, **CONSENTS, response_model_exclude_none=True, openapi_extra=may(_SEALED))
-def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewConsent) -> bodies.HandoffStarted:
+def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewConsent) -> replies.HandoffStarted:
     """Begin an admin consent: the administrator follows the link, and the panel shows how it ends."""
     rooms.limits.count(Use.SIGN_INS, device)
     locale = wanted.locale or device.locale
@@ -38,7 +38,7 @@ def start_consent(request: Request, rooms: Rooms, device: Caller, wanted: bodies
 
 
 @router.get("/consents/{id}", **CONSENTS, response_model_exclude_none=True, openapi_extra=may(faults.SlowDown, _SEALED))
-def consent_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
+def consent_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> replies.HandoffState:  # noqa: A002
     """How far the consent has come."""
     return _state(request, device, rooms.handoffs.poll(known_id(id), device.id, CONSENT))
 
@@ -49,7 +49,7 @@ def consent_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> b
     response_model_exclude_none=True,
     openapi_extra=may(faults.WrongState, _SEALED),
 )
-def confirm_consent(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
+def confirm_consent(request: Request, rooms: Rooms, device: Caller, id: ById) -> replies.HandoffState:  # noqa: A002
     """OK at the panel: closes the confirmation."""
     return _state(request, device, rooms.handoffs.confirm(known_id(id), device.id, CONSENT, lambda _: None))
 
@@ -61,11 +61,11 @@ def cancel_consent(rooms: Rooms, device: Caller, id: ById) -> None:  # noqa: A00
 
 
 @router.get("/users/{user_id}", **PEOPLE, response_model_exclude_none=True)
-def user(request: Request, rooms: Rooms, device: Caller, user_id: bodies.UserId) -> bodies.UserStatus:
+def user(request: Request, rooms: Rooms, device: Caller, user_id: bodies.UserId) -> replies.UserStatus:
     """Whether a scan for this user can be sent, and if not, who must act."""
     found = rooms.people.status(device, user_id)
     fault = found.fault
-    return bodies.UserStatus.model_validate(
+    return replies.UserStatus.model_validate(
         {
             "status": found.status,
             "account_hint": found.account_hint,
@@ -81,7 +81,7 @@ def user(request: Request, rooms: Rooms, device: Caller, user_id: bodies.UserId)
     response_model_exclude_none=True,
     openapi_extra=may(faults.ConsentRequired, faults.ConsentWithdrawn, _SEALED),
 )
-def start_sign_in(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewSignIn) -> bodies.HandoffStarted:
+def start_sign_in(request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewSignIn) -> replies.HandoffStarted:
     """Begin a first login: the person follows the link or types the code, on his own phone.
 
     Where the organisation allows it, the panel's own browser will do, too: open ``panel_uri`` in a private window.
@@ -94,7 +94,7 @@ def start_sign_in(request: Request, rooms: Rooms, device: Caller, wanted: bodies
 
 
 @router.get("/sign-ins/{id}", **PEOPLE, response_model_exclude_none=True, openapi_extra=may(faults.SlowDown, _SEALED))
-def sign_in_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
+def sign_in_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> replies.HandoffState:  # noqa: A002
     """How far the first login has come."""
     return _state(request, device, rooms.handoffs.poll(known_id(id), device.id, SIGN_IN))
 
@@ -105,7 +105,7 @@ def sign_in_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> b
     response_model_exclude_none=True,
     openapi_extra=may(faults.WrongState, faults.WrongAccount, faults.SignInRequired, _SEALED),
 )
-def confirm_sign_in(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.HandoffState:  # noqa: A002
+def confirm_sign_in(request: Request, rooms: Rooms, device: Caller, id: ById) -> replies.HandoffState:  # noqa: A002
     """The person's OK at the panel: from now on one press is enough."""
     return _state(request, device, rooms.people.confirm(device, known_id(id)))
 
@@ -138,10 +138,10 @@ def qr_of(address: str) -> str:
 
 def _started(
     rooms: Services, request: Request, started: Started, page_: str, locale: str, panel: str | None = None
-) -> bodies.HandoffStarted:
+) -> replies.HandoffStarted:
     address = f"{rooms.settings.public_url}/s"
     link = f"{rooms.settings.public_url}/{page_}/{started.link}"
-    return bodies.HandoffStarted(
+    return replies.HandoffStarted(
         id=started.id,
         verification_uri=address,
         verification_uri_complete=link,
@@ -159,9 +159,9 @@ def _started(
     )
 
 
-def _state(request: Request, device: Device, handoff: Handoff) -> bodies.HandoffState:
+def _state(request: Request, device: Device, handoff: Handoff) -> replies.HandoffState:
     fault = faults.BY_REASON[handoff.reason] if handoff.reason else None
-    return bodies.HandoffState.model_validate(
+    return replies.HandoffState.model_validate(
         {
             "id": handoff.id,
             "status": handoff.status,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 
 from functions.answers import language_of
-from functions.device_api import bodies
+from functions.device_api import bodies, replies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
 from functions.device_api.handoffs import about, qr_of
 from functions.device_api.refusals import ENTRA_REFUSES, may
@@ -30,7 +30,7 @@ def _routes(server: str, use: str, tag: str) -> None:
     """Add the routes of one of the two servers, which are alike."""
 
     @router.get(f"/{server}", tags=[tag], response_model_exclude_none=True, name=f"{use}_server")
-    def status(request: Request, rooms: Rooms, device: Caller) -> bodies.ServerStatus:
+    def status(request: Request, rooms: Rooms, device: Caller) -> replies.ServerStatus:
         """The account, whether the device has its settings, what was sent last, and what is wrong."""
         return shown(rooms.mailbox_statuses.of(device, use), language_of(request, device.locale))
 
@@ -43,13 +43,13 @@ def _routes(server: str, use: str, tag: str) -> None:
     )
     def start(
         request: Request, rooms: Rooms, device: Caller, wanted: bodies.NewMailboxSignIn
-    ) -> bodies.MailboxSignInStarted:
+    ) -> replies.MailboxSignInStarted:
         """Begin a sign-in: whoever administers the mailbox types the code at Microsoft."""
         rooms.limits.count(Use.SIGN_INS, device)
         locale = wanted.locale or device.locale
         owner = mailboxes.Owner(device.tid, device.group, device.id)
         begun = rooms.mailbox_sign_ins.start(owner, use, wanted.service, begun_by=device.id, locale=locale)
-        return bodies.MailboxSignInStarted(
+        return replies.MailboxSignInStarted(
             id=begun.id,
             user_code=begun.user_code,
             verification_uri=begun.verification_uri,
@@ -71,7 +71,7 @@ def _routes(server: str, use: str, tag: str) -> None:
         name=f"{use}_sign_in",
         openapi_extra=may(faults.KeyServiceUnavailable),
     )
-    def state(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.MailboxSignInState:  # noqa: A002
+    def state(request: Request, rooms: Rooms, device: Caller, id: ById) -> replies.MailboxSignInState:  # noqa: A002
         """How far the sign-in has come. Asking faster than ``interval`` tells nothing new."""
         found = _own(rooms, device, use, known_id(id))
         return _state(rooms, found, language_of(request, device.locale))
@@ -90,7 +90,7 @@ def _routes(server: str, use: str, tag: str) -> None:
     )
     def acknowledge(
         request: Request, rooms: Rooms, device: Caller, stored: bodies.SettingsStored
-    ) -> bodies.ServerStatus:
+    ) -> replies.ServerStatus:
         """OK at the panel: the device has stored the settings. From now on it sends from this account."""
         rooms.mailbox_accounts.acknowledge(device, use, stored.settings_version)
         return shown(rooms.mailbox_statuses.of(device, use), language_of(request, device.locale))
@@ -153,7 +153,7 @@ def status_sheet(request: Request, rooms: Rooms, device: Caller) -> Response:
     return Response(made, 200, headers, "application/pdf")
 
 
-def shown(found: StatusOf, language: str) -> bodies.ServerStatus:
+def shown(found: StatusOf, language: str) -> replies.ServerStatus:
     """Return a status as it goes over the wire."""
     account, activity = found.account, found.activity
     values: dict[str, Any] = {
@@ -181,7 +181,7 @@ def shown(found: StatusOf, language: str) -> bodies.ServerStatus:
         error = faults.BY_REASON[activity.reason]
         said = about(error, language)
         values |= {f"last_error_{name}": said[name] for name in ("reason", "code", "message")}
-    return bodies.ServerStatus.model_validate(values)
+    return replies.ServerStatus.model_validate(values)
 
 
 def _own(rooms: Services, device: Device, use: str, sign_in: str) -> SignIn:
@@ -191,14 +191,14 @@ def _own(rooms: Services, device: Device, use: str, sign_in: str) -> SignIn:
     return found
 
 
-def _state(rooms: Services, found: SignIn, language: str) -> bodies.MailboxSignInState:
+def _state(rooms: Services, found: SignIn, language: str) -> replies.MailboxSignInState:
     fault = faults.BY_REASON[found.reason] if found.reason else None
     values = about(fault, language) if fault else {}
     if found.status == "blocked":
         values["link"] = f"{rooms.settings.public_url}/s/mailbox/{found.id}"
         values["qr_svg"] = qr_of(values["link"])
         values["message"] += " " + say("The link: {address}", language, address=values["link"])
-    return bodies.MailboxSignInState.model_validate(
+    return replies.MailboxSignInState.model_validate(
         {"id": found.id, "status": found.status, "account_hint": found.account_hint, "interval": found.interval}
         | values
     )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from functions.answers import JSON_LIMIT, language_of
-from functions.device_api import bodies
+from functions.device_api import bodies, replies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
 from functions.device_api.handoffs import about
 from functions.device_api.refusals import MAILBOX_SIGNED_OUT, SIGNED_OUT, may
@@ -36,11 +36,11 @@ _MANIFEST = {"$ref": "#/components/schemas/ScanManifest"}
 @router.post(
     "/scans",
     status_code=202,
-    response_model=bodies.ScanState,
+    response_model=replies.ScanState,
     response_model_exclude_none=True,
     response_description="Accepted: from now on it is sent, or held, or ends in a state that says why",
     responses={
-        201: {"model": bodies.ScanAnnounced, "description": "Announced: upload the document, then commit"},
+        201: {"model": replies.ScanAnnounced, "description": "Announced: upload the document, then commit"},
     },
     openapi_extra=may(
         *SIGNED_OUT,
@@ -111,7 +111,7 @@ async def scan(request: Request, rooms: Rooms, device: Caller) -> Response:
     response_model_exclude_none=True,
     openapi_extra=may(faults.WrongState, faults.NotUploaded, faults.DocumentMismatch, faults.UnsupportedType),
 )
-def commit_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.ScanState:  # noqa: A002
+def commit_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> replies.ScanState:  # noqa: A002
     """The document is uploaded. What does not fit is deleted, and may be uploaded again. Committing twice is fine."""
     return _scan_state(request, device, rooms.uploads.commit(device.id, known_id(id)))
 
@@ -124,7 +124,7 @@ async def scan_state(
     id: ById,  # noqa: A002
     wait: int = 0,
     since: str | None = None,
-) -> bodies.ScanState:
+) -> replies.ScanState:
     """One scan. With ``wait`` (seconds, at most 20) the answer comes when ``updated_at`` is no longer ``since``."""
     job_id = known_id(id)
     looks = int(min(max(wait, 0), LONGEST_WAIT) / LOOK_EVERY)
@@ -140,16 +140,16 @@ async def scan_state(
 
 
 @router.get("/scans", response_model_exclude_none=True)
-def history(request: Request, rooms: Rooms, device: Caller, cursor: str = "") -> bodies.History:
+def history(request: Request, rooms: Rooms, device: Caller, cursor: str = "") -> replies.History:
     """The device's job history, newest first."""
     if cursor and not CURSOR.fullmatch(cursor):
         raise faults.InvalidRequest("cursor")
     jobs, more = rooms.jobs.history(device.id, cursor, PAGE)
-    return bodies.History(scans=[_scan_state(request, device, job) for job in jobs], cursor=more)
+    return replies.History(scans=[_scan_state(request, device, job) for job in jobs], cursor=more)
 
 
 @router.delete("/scans/{id}", response_model_exclude_none=True, openapi_extra=may(faults.WrongState))
-def cancel_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> bodies.ScanState:  # noqa: A002
+def cancel_scan(request: Request, rooms: Rooms, device: Caller, id: ById) -> replies.ScanState:  # noqa: A002
     """Cancel what has not been sent."""
     return _scan_state(request, device, rooms.acceptance.cancel(device, known_id(id)))
 
@@ -162,11 +162,11 @@ def _announce(request: Request, rooms: Services, device: Device, body: bytes) ->
     state = _scan_state(request, device, job)
     if upload is None:
         return _answer(202, state)
-    address = bodies.UploadAddress(url=upload.url, headers=dict(upload.headers), expires_at=upload.expires)
-    return _answer(201, bodies.ScanAnnounced(**state.model_dump(), upload=address))
+    address = replies.UploadAddress(url=upload.url, headers=dict(upload.headers), expires_at=upload.expires)
+    return _answer(201, replies.ScanAnnounced(**state.model_dump(), upload=address))
 
 
-def _answer(status: int, body: bodies.ScanState) -> Response:
+def _answer(status: int, body: replies.ScanState) -> Response:
     # An address is good for whoever has it.
     headers = {"Cache-Control": "no-store"}
     return Response(body.model_dump_json(exclude_none=True), status, headers, "application/json")
@@ -199,8 +199,8 @@ def _manifest(written: str | bytes, device: Device) -> tuple[Manifest, bodies.Up
     return manifest, told.upload or bodies.UploadWish()
 
 
-def _scan_state(request: Request, device: Device, job: Job) -> bodies.ScanState:
-    return bodies.ScanState.model_validate(
+def _scan_state(request: Request, device: Device, job: Job) -> replies.ScanState:
+    return replies.ScanState.model_validate(
         {
             "id": job.manifest.id,
             "kind": job.manifest.kind,
@@ -215,5 +215,5 @@ def _scan_state(request: Request, device: Device, job: Job) -> bodies.ScanState:
     )
 
 
-def _instant(state: bodies.ScanState) -> Any:
+def _instant(state: replies.ScanState) -> Any:
     return state.model_dump(mode="json")["updated_at"]

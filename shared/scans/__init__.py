@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from shared.scans.desk import Desk
     from shared.scans.documents import media_type_of
     from shared.scans.failure_notices import FailureNotices
+    from shared.scans.heartbeats import Heartbeats
     from shared.scans.hold_index import HoldIndex
     from shared.scans.holds import Holds
     from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
@@ -63,6 +64,7 @@ __all__ = [
     "Desk",
     "FailureNotices",
     "Figures",
+    "Heartbeats",
     "HoldIndex",
     "Holds",
     "Job",
@@ -92,6 +94,7 @@ __getattr__ = exported(
         "Desk": "desk",
         "media_type_of": "documents",
         "FailureNotices": "failure_notices",
+        "Heartbeats": "heartbeats",
         "HoldIndex": "hold_index",
         "Holds": "holds",
         "CURSOR": "jobs",

@@ -99,12 +99,12 @@ class Delivery:
         transports: the ways out, and the choice between them.
         slots: how many mails leave at once for a mailbox.
         claims: gives jobs to deliveries.
+        heartbeats: the signs of life of this process's deliveries.
         holds: keeps what its person must sign in for.
         notices: tells a person what failed for good.
         clock: the time now.
         below: ``below(n)`` gives a random number from 0 to n-1, for the jitter of pauses.
         outgoings: the way out for printers' own mail.
-        heartbeats: the signs of life of this process's deliveries.
     """
 
     def __init__(
@@ -118,12 +118,12 @@ class Delivery:
         transports: Transports,
         slots: Slots,
         claims: Claims,
+        heartbeats: Heartbeats,
         holds: Holds,
         notices: FailureNotices,
         clock: Callable[[], datetime],
         below: Callable[[int], int],
         outgoings: Outgoings,
-        heartbeats: Heartbeats | None = None,
     ) -> None:
         self._outgoings = outgoings
         self._jobs = jobs
@@ -135,12 +135,12 @@ class Delivery:
         self._transports = transports
         self._slots = slots
         self._claims = claims
+        self._heartbeats = heartbeats
         self._holds = holds
         self._notices = notices
         self._clock = clock
         self._below = below
         self._gate = Gate(below)
-        self._heartbeats = heartbeats or Heartbeats(claims)
 
     def deliver(self, message: str) -> None:
         """Deliver the job that a queue message names. Whatever happens is written into its row.

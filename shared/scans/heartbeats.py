@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from shared.scans.claims import Claims, Turn
 
-BEAT = 30.0
-"""Seconds between two signs of life, in real time: one may be lost before the claim has lasted (``claims.LASTS``)."""
-LOOKS = 3
-"""At the deliveries, for each beat."""
+LOOK = 10.0
+"""Seconds between two looks at the deliveries, in real time."""
+SILENT = 2
+"""Looks after which a delivery gives a sign of life: every 20 to 30 seconds, so one may be lost (``claims.LASTS``)."""
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class Heartbeats:
 
     Args:
         claims: where they are.
-        beat: seconds between two signs of life.
+        look: seconds between two looks.
     """
 
-    def __init__(self, claims: Claims, beat: float = BEAT) -> None:
+    def __init__(self, claims: Claims, look: float = LOOK) -> None:
         self._claims = claims
-        self._beat = beat
+        self._look = look
         self._lock = Lock()
         self._alive: dict[str, _Alive] = {}
         self._thread: Thread | None = None
@@ -58,8 +58,11 @@ class Heartbeats:
         with self._lock:
             self._alive[turn.lease] = _Alive(turn, now, now + longest.total_seconds())
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="heartbeats", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="heartbeats", daemon=True)
+                # Where there is none to be had the mail leaves all the same, and its claim lasts as it is.
+                with suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
 
     def end(self, turn: Turn) -> None:
         """A delivery is over, and its end is written down: a sign of life that is under way leaves that alone."""
@@ -68,14 +71,14 @@ class Heartbeats:
 
     def _run(self) -> None:
         while True:
-            sleep(self._beat / LOOKS)
+            sleep(self._look)
             now = monotonic()
             with self._lock:
                 self._alive = {lease: one for lease, one in self._alive.items() if now < one.hangs}
                 if not self._alive:
                     self._thread = None
                     return
-                silent = [one for one in self._alive.values() if now - one.last >= self._beat * (LOOKS - 1) / LOOKS]
+                silent = [one for one in self._alive.values() if now - one.last >= SILENT * self._look]
             for one in silent:
                 one.last = now
                 self._put_off(one.turn)

@@ -1,7 +1,8 @@
 """Mutation run over the security code: ``python -m tests.mutation``, see docs/development.md.
 
 Results are kept in ``.run/mutation`` by the text of module and mutant, so a run that was stopped goes on where
-it was. Survivors that change nothing stand in ``survivors.json`` with the reason; any other fails the run.
+it was. Survivors that change nothing stand in ``survivors.json`` with the reason; any other counts against the share
+of killed ones that is wanted. With ``--minutes`` mutants are drawn by chance, and the share is an estimate.
 """
 
 from __future__ import annotations

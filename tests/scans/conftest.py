@@ -26,9 +26,10 @@ from local.microsoft.switchboard import Switchboard
 from local.tls import Tls
 from shared import settings
 from shared.devices import Device
+from shared.mail import Transports
 from shared.organisations import Policy
 from shared.organisations.ranges import RANGES
-from shared.scans import Claims, Delivery, Job, Manifest
+from shared.scans import Claims, Delivery, Heartbeats, Job, Manifest
 from shared.services import Services
 from shared.storage import key
 
@@ -50,6 +51,30 @@ class Clock:
     def advance(self, **amount: float) -> None:
         """Let time pass."""
         self.now += timedelta(**amount)
+
+
+class Pausing:
+    """A way out: the real one, after something else has happened; before it sends, or between answer and record."""
+
+    def __init__(self, transports: Transports, *, before: Any = None, after: Any = None) -> None:
+        self._transports, self._before, self._after = transports, before, after
+
+    def choose(self, *given: Any) -> "Pausing":
+        """Be chosen."""
+        self._transport = self._transports.choose(*given)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        """As the real one."""
+        return getattr(self._transport, name)
+
+    def send(self, *given: Any) -> None:
+        """Pause around it."""
+        if self._before:
+            self._before()
+        self._transport.send(*given)
+        if self._after:
+            self._after()
 
 
 @dataclass
@@ -97,7 +122,7 @@ class Office:
 
     def with_(self, **rooms: Any) -> Delivery:
         """A delivery with some of its rooms exchanged."""
-        jobs = rooms.get("jobs", self.rooms.jobs)
+        claims = rooms.get("claims") or Claims(rooms.get("jobs", self.rooms.jobs), self.rooms.organisations, self.clock)
         given = {
             "jobs": self.rooms.jobs,
             "documents": self.rooms.storage.blobs("documents"),
@@ -107,7 +132,8 @@ class Office:
             "mailboxes": self.rooms.mailboxes,
             "transports": self.rooms.transports,
             "slots": self.rooms.slots,
-            "claims": Claims(jobs, self.rooms.organisations, self.clock),
+            "claims": claims,
+            "heartbeats": Heartbeats(claims),
             "holds": self.rooms.holds,
             "notices": self.rooms.failure_notices,
             "clock": self.clock,

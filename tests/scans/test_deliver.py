@@ -10,8 +10,7 @@ import pytest
 
 from shared import faults
 from shared.faults import Action
-from shared.mail import Transports
-from tests.scans.conftest import CONTOSO
+from tests.scans.conftest import CONTOSO, Pausing
 
 
 class Refusing:
@@ -23,30 +22,6 @@ class Refusing:
     def access_token(self, tid: str, oid: str, scopes: Sequence[str]) -> str:
         """Raise it."""
         raise self._fault
-
-
-class Pausing:
-    """A way out: the real one, after something else has happened; before it sends, or between answer and record."""
-
-    def __init__(self, transports: Transports, *, before: Any = None, after: Any = None) -> None:
-        self._transports, self._before, self._after = transports, before, after
-
-    def choose(self, *given: Any) -> "Pausing":
-        """Be chosen."""
-        self._transport = self._transports.choose(*given)
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        """As the real one."""
-        return getattr(self._transport, name)
-
-    def send(self, *given: Any) -> None:
-        """Pause around it."""
-        if self._before:
-            self._before()
-        self._transport.send(*given)
-        if self._after:
-            self._after()
 
 
 def test_every_fault_ends_in_what_its_action_says(office: Any) -> None:

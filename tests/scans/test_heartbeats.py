@@ -5,10 +5,11 @@ from datetime import timedelta
 from time import monotonic, sleep
 from typing import Any
 
-from shared.scans.claims import LASTS, Claims, Turn
-from shared.scans.heartbeats import Heartbeats
+from shared.scans import Claims, Heartbeats
+from shared.scans.claims import LASTS, Turn
+from tests.scans.conftest import Pausing
 
-BEAT = 0.03
+LOOK = 0.01
 """Seconds; the service's clock is the test's, threads wait in real time."""
 
 
@@ -41,26 +42,16 @@ def until(true: Any) -> bool:
 def test_a_server_may_take_its_time_after_the_dot(office: Any) -> None:
     """R44, R07: a delivery that waits for ten minutes is not taken for dead: one mail, and nobody else began."""
 
-    class Slow:
-        def choose(self, *given: Any) -> "Slow":
-            self.real = office.rooms.transports.choose(*given)
-            return self
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.real, name)
-
-        def send(self, *given: Any) -> None:
-            for _ in range(10):
-                office.clock.advance(seconds=60)
-                assert until(lambda: office.job(job).lease_until > office.clock() + LASTS / 2)
-                assert office.deliver(job).state == "sending"
-            self.real.send(*given)
+    def ten_minutes() -> None:
+        for _ in range(10):
+            office.clock.advance(seconds=60)
+            assert until(lambda: office.job(job).lease_until > office.clock() + LASTS / 2)
+            assert office.deliver(job).state == "sending"
 
     job = office.accept()
-    assert (
-        office.deliver(job, office.with_(transports=Slow(), heartbeats=Heartbeats(claims_of(office), BEAT))).state
-        == "sent"
-    )
+    slow = Pausing(office.rooms.transports, before=ten_minutes)
+    delivery = office.with_(transports=slow, heartbeats=Heartbeats(claims_of(office), LOOK))
+    assert office.deliver(job, delivery).state == "sent"
     assert len(office.mails()) == 1
     assert until(lambda: not beats())
 
@@ -68,7 +59,7 @@ def test_a_server_may_take_its_time_after_the_dot(office: Any) -> None:
 def test_one_that_hangs_counts_as_dead(office: Any) -> None:
     """R51: no claim is put off for ever."""
     claims, turn, job = claimed(office)
-    Heartbeats(claims, BEAT).begin(turn, timedelta(milliseconds=100))
+    Heartbeats(claims, LOOK).begin(turn, timedelta(milliseconds=100))
     assert until(lambda: not beats())
     office.clock.advance(seconds=LASTS.total_seconds() + 1)
     assert office.deliver(job).state == "uncertain"
@@ -103,7 +94,7 @@ def test_storage_that_is_away_for_a_moment_costs_no_claim(office: Any) -> None:
             super().put_off(turn)
 
     office.clock.advance(seconds=30)
-    beating = Heartbeats(Cut(office.rooms.jobs, office.rooms.organisations, office.clock), BEAT)
+    beating = Heartbeats(Cut(office.rooms.jobs, office.rooms.organisations, office.clock), LOOK)
     beating.begin(turn, timedelta(seconds=60))
     assert until(lambda: office.job(job).lease_until == office.clock() + LASTS)
     beating.end(turn)
@@ -114,7 +105,7 @@ def test_a_quick_delivery_costs_no_thread_of_its_own_and_no_request(office: Any)
     """R51: a hundred deliveries that end before their first beat share one thread, and it asks for nothing."""
     claims, turn, job = claimed(office)
     before = office.job(job).row
-    beating = Heartbeats(claims, 0.3)
+    beating = Heartbeats(claims, 0.1)
     for number in range(100):
         each = Turn(turn.begun, f"lease {number}", 1)
         beating.begin(each, timedelta(seconds=60))

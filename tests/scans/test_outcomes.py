@@ -11,7 +11,7 @@ from shared.organisations import Policy
 from shared.organisations.ranges import GRAPH_DOCUMENT_LIMIT
 from shared.scans import Claims
 from shared.storage import key
-from tests.scans.conftest import CONTOSO, consent, pin
+from tests.scans.conftest import CONTOSO, Pausing, consent, pin
 
 TWICE = "may be in your mailbox twice"
 
@@ -55,25 +55,17 @@ def test_a_delivery_that_died_is_repeated_once_too(office: Any) -> None:
     class DiesError(BaseException):
         """The process ends here."""
 
-    class Deadly:
-        def choose(self, *given: Any) -> "Deadly":
-            self.real = office.rooms.transports.choose(*given)
-            return self
+    def die() -> None:
+        raise DiesError
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.real, name)
-
-        def send(self, *given: Any) -> None:
-            self.real.send(*given)
-            raise DiesError
-
+    deadly = office.with_(transports=Pausing(office.rooms.transports, after=die))
     decide(office, "send_again")
     job = office.accept()
     for _ in range(2):
         with pytest.raises(DiesError):
-            office.deliver(job, office.with_(transports=Deadly()))
+            office.deliver(job, deadly)
         office.clock.advance(minutes=5)
-    assert office.deliver(job, office.with_(transports=Deadly())).state == "uncertain"
+    assert office.deliver(job, deadly).state == "uncertain"
     assert len(office.mails()) == 2
 
 
@@ -151,19 +143,11 @@ def test_a_paused_delivery_leaves_the_mailbox_to_its_successor(office: Any) -> N
     consent(office.rooms, "send-verified")
     job = office.accept()
 
-    class Slow:
-        def choose(self, *given: Any) -> "Slow":
-            self.real = office.rooms.transports.choose(*given)
-            return self
+    def successor() -> None:
+        office.clock.advance(minutes=5)
+        assert office.deliver(job).state == "sent"
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.real, name)
-
-        def send(self, *given: Any) -> None:
-            office.clock.advance(minutes=5)
-            assert office.deliver(job).state == "sent"
-            self.real.send(*given)
-
-    assert office.deliver(job, office.with_(transports=Slow())).state == "sent"
+    slow = office.with_(transports=Pausing(office.rooms.transports, before=successor))
+    assert office.deliver(job, slow).state == "sent"
     assert len(office.mails()) == 1
     assert office.switchboard.count("send") == 1
