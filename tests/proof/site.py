@@ -149,10 +149,7 @@ class Site:
             self.microsoft.switchboard.remove()
 
     def dies_while(self, point: Point, story: Callable[[], object]) -> bool:
-        """Serve HTTP and let a story happen, in which the process is killed at a point; False: it never came there.
-
-        A few calls are not made every time: a counter's row is inserted once and replaced from then on.
-        """
+        """Serve HTTP and let a story happen, in which the process is killed at a point; False: it never came there."""
         with self.serving() as process:
             moment, came = self.arm(point), threading.Event()
 

@@ -8,6 +8,9 @@ from tests.proof.conftest import Proof
 from tests.proof.site import Site
 from tests.proof.works import WORKS, Doors
 
+COUNTING = {"table assertions POST", "table assertions PUT"}
+"""An organisation's uses are counted in one of several rows, by chance: once it is inserted, from then on replaced."""
+
 
 @pytest.mark.parametrize("name", WORKS)
 def test_the_service_killed_at_any_call_of_a_request(site: Site, proof: Proof, name: str, tmp_path: Path) -> None:
@@ -29,17 +32,17 @@ def test_the_service_killed_at_any_call_of_a_request(site: Site, proof: Proof, n
     points = site.points(cleanly)
     with site.serving():
         getattr(doors, after)()
-    chosen, missed = proof.some(points, few=2), []
+    chosen, missed = proof.some(points, few=2), 0
     for point in chosen:
         getattr(doors, before)()
         if not site.dies_while(point, getattr(doors, happen)):
-            missed.append(point)
+            assert point.call in COUNTING, f"never came to {point}"
+            missed += 1
         if after == "after_scan":
             doors.alone()
         with site.serving():
             getattr(doors, happen)()
             getattr(doors, after)()
-    assert len(missed) * 10 <= len(points), ", ".join(map(str, missed))
     # What an announcement that died left over is met when its time is over.
     site.another_day()
     site.recover(lambda: not site.due())
@@ -47,4 +50,4 @@ def test_the_service_killed_at_any_call_of_a_request(site: Site, proof: Proof, n
     assert [document for document in site.documents() if document.startswith(mine)] == []
     doors.device = doors.device and doors.device.close()
     calls = sorted({point.call for point in points})
-    proof.note(f"crash-{name}", points=len(chosen) - len(missed), by_chance=0, lost=0, calls=calls)
+    proof.note(f"crash-{name}", points=len(chosen) - missed, by_chance=0, lost=0, calls=calls)
