@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from starlette.responses import PlainTextResponse
 
 from local.chromium import launch_options
@@ -183,8 +183,27 @@ def test_service_that_is_away_is_said_on_the_status_page(page: Page, service: De
     expect(page.locator(".facts")).to_contain_text("Contoso")
     service.refuse("GET", "device", PlainTextResponse("Bad Gateway", 502))
     page.locator("#home").click()
-    page.get_by_role("button", name="Status").click()
+    page.get_by_role("button", name="Status", exact=True).click()
     expect(page.locator(".facts")).to_contain_text("The service cannot be reached")
+
+
+def test_what_is_pressed_after_home_is_what_comes(page: Page, device: Client) -> None:
+    """Home asks the printer first: who has pressed something else by then is not taken away from it."""
+    enrol(device, TICKET)
+    page.get_by_role("button", name="Settings").click()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/panel/state", hold)
+    with page.expect_request("**/panel/state"):
+        page.locator("#home").click()
+    page.get_by_role("button", name="Language").click()
+    with page.expect_response("**/panel/state"):
+        held[0].continue_()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#title")).to_have_text("Language")
 
 
 def test_scan_without_a_service_waits_and_is_sent_later(page: Page, service: DeviceApi, tmp_path: Path) -> None:
