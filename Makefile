@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 # Without bytecode every start costs five times as much.
 unexport PYTHONDONTWRITEBYTECODE
-# requests would prefer it to the bundle that knows the local authority.
+# requests would prefer it to the file of the local authority.
 unexport CURL_CA_BUNDLE
 
 VENV := .venv

@@ -38,7 +38,7 @@ def office(directory: Path) -> Iterator[Office]:
     """Storage, Microsoft and a worker of the service, on the loopback."""
     tls = prepare(directory / "tls")
     os.environ.pop("CURL_CA_BUNDLE", None)
-    os.environ.update(REQUESTS_CA_BUNDLE=str(tls.bundle_file), SSL_CERT_FILE=str(tls.bundle_file))
+    os.environ.update(REQUESTS_CA_BUNDLE=str(tls.ca_file), SSL_CERT_FILE=str(tls.ca_file))
     clock = Clock()
     environment = app_environment(directory, Ports())
     certificate = x509.load_pem_x509_certificate(Path(environment["CLIENT_CERTIFICATE_FILE"]).read_bytes())

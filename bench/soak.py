@@ -202,7 +202,7 @@ def site_of_its_own(directory: Path, seed: str) -> Iterator[Site]:
     """A site on an Azurite of its own."""
     tls = prepare(directory / "tls")
     os.environ.pop("CURL_CA_BUNDLE", None)
-    os.environ.update(REQUESTS_CA_BUNDLE=str(tls.bundle_file), SSL_CERT_FILE=str(tls.bundle_file))
+    os.environ.update(REQUESTS_CA_BUNDLE=str(tls.ca_file), SSL_CERT_FILE=str(tls.ca_file))
     ports = free_ports()
     process, connection = azurite.start(log=directory / "azurite.log")
     with process, opened(connection, tls, KeyRing(), app_environment(directory, ports), ports.app_url, seed) as site:

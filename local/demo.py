@@ -23,7 +23,7 @@ from typing import Any
 import requests
 
 from local import azurite, functions_host
-from local.environment import CLIENT_ID, Ports, app_environment, bundle, process_environment, trust
+from local.environment import CLIENT_ID, Ports, app_environment, authority, process_environment, trust
 from local.machine import Machine, ended_by_signals
 from local.person import LostError, Person
 from local.printer.panel import MODEL, NAME, SERIAL
@@ -79,7 +79,7 @@ def deliver(story: Story, run_dir: Path, ports: Ports, host: str, document: byte
     """
     with Machine(run_dir) as machine:
         settings = _start(story, machine, run_dir, ports, host)
-        with story.step("The administrator consents for Contoso") as facts, Person(bundle(run_dir)) as administrator:
+        with story.step("The administrator consents for Contoso") as facts, Person(authority(run_dir)) as administrator:
             page = administrator.walk(f"{ports.app_url}/consent", ADMINISTRATOR)
             facts.append(f"“{page.title}”")
         with story.step("The administrator makes a ticket"):
@@ -151,7 +151,7 @@ def _first_login(story: Story, device: Client, run_dir: Path) -> None:
 
     def scan_the_code(begun: Invitation) -> None:
         what = f"She scans the QR code ({begun.user_code}) and signs in"
-        with story.step(what) as facts, Person(bundle(run_dir)) as her:
+        with story.step(what) as facts, Person(authority(run_dir)) as her:
             facts.append(f"“{her.walk(begun.verification_uri_complete, PERSON).title}”")
 
     def is_this_you(account: str) -> bool:
@@ -178,7 +178,7 @@ def _read(story: Story, run_dir: Path, ports: Ports, document: bytes, name: str)
     """Look into the mailbox, and take the attachment out of it again."""
     with requests.Session() as http:
         http.trust_env = False
-        http.verify = str(bundle(run_dir))
+        http.verify = str(authority(run_dir))
         mailbox = f"{ports.microsoft_url}/-/mailboxes/{USER.email}"
         messages: list[dict[str, Any]] = http.get(mailbox, timeout=ANSWER_SECONDS).json()["messages"]
         print(f"\nIn the mailbox of {USER.email}:")

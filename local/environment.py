@@ -89,9 +89,9 @@ class Ports:
         return f"http://127.0.0.1:{self.printer}"
 
 
-def bundle(run_dir: Path) -> Path:
-    """The file of certificates that programs of this machine trust: the public ones and the machine's own CA."""
-    return run_dir.resolve() / "tls" / "bundle.pem"
+def authority(run_dir: Path) -> Path:
+    """The file of the authority that programs of this machine trust, and of no other."""
+    return run_dir.resolve() / "tls" / "ca.pem"
 
 
 def app_environment(run_dir: Path, ports: Ports) -> dict[str, str]:
@@ -129,7 +129,7 @@ def app_environment(run_dir: Path, ports: Ports) -> dict[str, str]:
 
 def trust(run_dir: Path) -> dict[str, str]:
     """The variables by which requests (the first) and ssl (the second) trust this machine's CA."""
-    path = str(bundle(run_dir))
+    path = str(authority(run_dir))
     return {"REQUESTS_CA_BUNDLE": path, "SSL_CERT_FILE": path}
 
 

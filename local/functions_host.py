@@ -82,7 +82,7 @@ def _check(tool: Path, environment: Mapping[str, str]) -> None:
         text=True,
         check=False,
         timeout=CHECK_SECONDS,
-        # Without our bundle: the packages come over the public internet.
+        # Without our authority: the packages come over the public internet.
         env={**ours, **os.environ, "DataStorage": environment["DataStorage"]},
     )
     if answer.returncode:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
-from local.environment import bundle, process_environment
+from local.environment import authority, process_environment
 from local.processes import Process, http_status
 
 START_SECONDS = 60
@@ -62,7 +62,7 @@ class Machine:
 
         def ready() -> bool:
             self.check()
-            return http_status(health, trusted=bundle(self._run_dir)) == HTTP_OK
+            return http_status(health, trusted=authority(self._run_dir)) == HTTP_OK
 
         process.wait_until(ready, seconds=START_SECONDS)
 

@@ -2,15 +2,14 @@
 
 MSAL refuses any authority that is not https, so the emulated Microsoft needs a certificate that the
 app trusts. ``requests`` obeys ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` over any ``verify=`` that
-a library passes, so the trust is given by environment (:func:`trusting`), never by a switch in the app.
+a library passes, so the trust is given by environment (``local.environment.trust``), never by a switch in the app.
+Who trusts this authority trusts no other: nothing here speaks to the internet.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import certifi
 import trustme
 from cryptography import x509
 
@@ -19,13 +18,9 @@ NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Tls:
-    """Where the files lie; all of them PEM.
-
-    ``bundle_file`` holds certifi's authorities and our own, ``certificate_file`` the server's chain.
-    """
+    """Where the files lie; all of them PEM. ``certificate_file`` holds the server's chain."""
 
     ca_file: Path
-    bundle_file: Path
     certificate_file: Path
     key_file: Path
 
@@ -39,7 +34,6 @@ def prepare(directory: Path) -> Tls:
     ca_key_file = directory / "ca-key.pem"
     tls = Tls(
         ca_file=directory / "ca.pem",
-        bundle_file=directory / "bundle.pem",
         certificate_file=directory / "server.pem",
         key_file=directory / "server-key.pem",
     )
@@ -54,16 +48,7 @@ def prepare(directory: Path) -> Tls:
         server = authority.issue_cert(*NAMES)
         _write_private(tls.key_file, server.private_key_pem.bytes())
         tls.certificate_file.write_bytes(b"".join(pem.bytes() for pem in server.cert_chain_pems))
-    # Written anew each time: certifi may have been updated since.
-    tls.bundle_file.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + tls.ca_file.read_bytes())
     return tls
-
-
-def trusting(tls: Tls, environment: Mapping[str, str]) -> dict[str, str]:
-    """Answer a copy of ``environment`` in which Python's TLS clients trust this machine's authority."""
-    changed = {name: value for name, value in environment.items() if name != "CURL_CA_BUNDLE"}
-    changed["REQUESTS_CA_BUNDLE"] = changed["SSL_CERT_FILE"] = str(tls.bundle_file)
-    return changed
 
 
 def _usable(certificate_file: Path, key_file: Path) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
@@ -17,6 +20,28 @@ KEPT = 64
 IDLE_SECONDS = 60
 """A connection that nobody used for longer is made anew. Networks forget idle ones in silence (Azure's after four
 minutes); a mail that goes into such a one as a whole is a mail of which nobody knows what became."""
+
+
+@cache
+def _verifying(authorities: str) -> ssl.SSLContext:
+    if Path(authorities).is_dir():
+        return ssl.create_default_context(capath=authorities)
+    return ssl.create_default_context(cafile=authorities)
+
+
+class VerifyingAdapter(HTTPAdapter):
+    """Reads the certificate authorities once a process: 20 ms, which ``requests`` takes for every new connection.
+
+    There is no way past it: ``verify=False`` is no path, and the authorities are asked as ever.
+    """
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Return what tells pools apart: host and context; ``verify`` may be the authorities' path."""
+        host, _ = super().build_connection_pool_key_attributes(request, True, cert)
+        return host, {"ssl_context": _verifying(verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH)}
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Do nothing: the context verifies, and a path set here would be read again."""
 
 
 class OutboundSession(requests.Session):
@@ -37,7 +62,7 @@ class OutboundSession(requests.Session):
         # The environment is asked once per host below; asked for each request, ``.netrc`` could overrule our tokens.
         self.trust_env = False
         # Threads that find no idle connection open one; requests would keep ten, and shake hands again for the others.
-        self.mount("https://", HTTPAdapter(pool_maxsize=KEPT))
+        self.mount("https://", VerifyingAdapter(pool_maxsize=KEPT))
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:

@@ -105,8 +105,8 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
     made = prepare(tmp_path_factory.mktemp("tls"))
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CURL_CA_BUNDLE", raising=False)
-        patch.setenv("REQUESTS_CA_BUNDLE", str(made.bundle_file))
-        patch.setenv("SSL_CERT_FILE", str(made.bundle_file))
+        patch.setenv("REQUESTS_CA_BUNDLE", str(made.ca_file))
+        patch.setenv("SSL_CERT_FILE", str(made.ca_file))
         yield made
 
 
@@ -139,7 +139,7 @@ class World:
 
     def person(self, language: str = "en") -> Person:
         """Somebody with a fresh browser."""
-        return self.closing.enter_context(Person(self.tls.bundle_file, language))
+        return self.closing.enter_context(Person(self.tls.ca_file, language))
 
     def consent(self, account: str = "contoso/admin") -> Page:
         """An administrator consents in his browser; returns the last page."""

@@ -4,7 +4,8 @@ Owns: the clients (made once, on first use), keys that are safe by construction,
 and the translation of the SDK's errors into three facts: :class:`AlreadyThere`, :class:`Changed`,
 :class:`Gone`, or the fault ``storage_unavailable``.
 
-Does not own: what a row means. It may import ``shared.faults`` and nothing else of ours.
+Does not own: what a row means. It may import ``shared.faults``, and ``shared.outbound`` for how a connection is made;
+nothing else of ours.
 
 Promises: a write that reports success happened once; a write that lost a race says so. A write whose
 answer was lost is settled by reading it back (every write carries an operation id, see threats R12 and

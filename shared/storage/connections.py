@@ -13,6 +13,8 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from shared.outbound import VerifyingAdapter
+
 KEPT = 64
 """Idle connections for one host: more than AnyIO's 40 threads, or those of the queue door (host.json). The SDK would
 keep ten, and open the others anew."""
@@ -32,8 +34,8 @@ class _Session(requests.Session):
         super().__init__()
         self._settings: dict[str, dict[str, Any]] = {}
         # The SDK retries itself.
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, HTTPAdapter(pool_maxsize=KEPT, max_retries=0))
+        self.mount("https://", VerifyingAdapter(pool_maxsize=KEPT))
+        self.mount("http://", HTTPAdapter(pool_maxsize=KEPT))
 
     def request(  # type: ignore[override]
         self,

@@ -55,4 +55,4 @@ def test_nothing_inherited_defeats_the_trust(tmp_path: Path, monkeypatch: pytest
     environment = process_environment(trust(tmp_path))
     assert environment["INHERITED"] == "yes"
     assert "CURL_CA_BUNDLE" not in environment
-    assert environment["REQUESTS_CA_BUNDLE"] == environment["SSL_CERT_FILE"] == str(tmp_path / "tls" / "bundle.pem")
+    assert environment["REQUESTS_CA_BUNDLE"] == environment["SSL_CERT_FILE"] == str(tmp_path / "tls" / "ca.pem")

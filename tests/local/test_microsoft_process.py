@@ -63,22 +63,13 @@ def test_the_authority_of_the_machine_survives(tmp_path: Path) -> None:
     """Preparing twice keeps authority and certificate, makes a lost one anew, and keys are private."""
     first = tls.prepare(tmp_path)
     kept = {path: path.read_bytes() for path in (first.ca_file, first.certificate_file, first.key_file)}
-    second = tls.prepare(tmp_path)
+    tls.prepare(tmp_path)
     assert {path: path.read_bytes() for path in kept} == kept
     first.certificate_file.unlink()
     tls.prepare(tmp_path)
     assert first.ca_file.read_bytes() == kept[first.ca_file]
     assert first.certificate_file.read_bytes() != kept[first.certificate_file]
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*key*")} == {0o600}
-    assert second.bundle_file.read_bytes().endswith(first.ca_file.read_bytes())
-
-
-def test_trust_is_given_by_environment(tmp_path: Path) -> None:
-    """The bundle is named for requests and OpenSSL, and what would overrule it is taken away."""
-    made = tls.prepare(tmp_path)
-    environment = tls.trusting(made, {"PATH": "/bin", "CURL_CA_BUNDLE": "/elsewhere"})
-    bundle = str(made.bundle_file)
-    assert environment == {"PATH": "/bin", "REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle}
 
 
 def _ports(port: int) -> list[str]:

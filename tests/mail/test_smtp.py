@@ -500,7 +500,7 @@ def test_a_large_document_needs_no_more_memory_than_a_small_one(office: Office, 
     answer = subprocess.run(
         [sys.executable, "-m", "tests.mail.send_large"],
         cwd=script.parent.parent.parent,
-        env={**os.environ, "SSL_CERT_FILE": str(tls.bundle_file)},
+        env={**os.environ, "SSL_CERT_FILE": str(tls.ca_file)},
         input=json.dumps(given),
         capture_output=True,
         text=True,

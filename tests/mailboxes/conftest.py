@@ -130,5 +130,5 @@ def desk(rooms: Services, microsoft: Microsoft, clock: Clock, tls: Any) -> Itera
     ]
     for device in made:
         rooms.devices.insert(device)
-    with Person(tls.bundle_file) as person:
-        yield Desk(rooms, microsoft, clock, person, tls.bundle_file, *made)
+    with Person(tls.ca_file) as person:
+        yield Desk(rooms, microsoft, clock, person, tls.ca_file, *made)

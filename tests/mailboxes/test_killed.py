@@ -38,8 +38,8 @@ def told(desk: Any, machine_environment: dict[str, str], tls: Tls) -> dict[str, 
         "GRAPH_URL": desk.microsoft.url,
         "SMTP_HOST": desk.microsoft.smtp.exchange,
         "OUTLOOK_SMTP_HOST": desk.microsoft.smtp.outlook,
-        "REQUESTS_CA_BUNDLE": str(tls.bundle_file),
-        "SSL_CERT_FILE": str(tls.bundle_file),
+        "REQUESTS_CA_BUNDLE": str(tls.ca_file),
+        "SSL_CERT_FILE": str(tls.ca_file),
     }
 
 

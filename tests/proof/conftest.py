@@ -100,8 +100,8 @@ def opened(
             "MANAGED_IDENTITY_CLIENT_ID": IDENTITY,
             "IDENTITY_ENDPOINT": f"{origin}/msi/token",
             "IDENTITY_HEADER": cloud.managed_identities.header,
-            "REQUESTS_CA_BUNDLE": str(tls.bundle_file),
-            "SSL_CERT_FILE": str(tls.bundle_file),
+            "REQUESTS_CA_BUNDLE": str(tls.ca_file),
+            "SSL_CERT_FILE": str(tls.ca_file),
         }
         with pytest.MonkeyPatch.context() as patch:
             for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):

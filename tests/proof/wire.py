@@ -137,7 +137,7 @@ def name_of(service: str, method: str, path: str, body: bytes) -> str:
 @contextmanager
 def _way(service: str, port: int, wire: Wire, tls: Tls | None = None) -> Iterator[int]:
     """One way of the wire; yields the port to which requests go now."""
-    upstream = _Upstream(service, port, ssl.create_default_context(cafile=str(tls.bundle_file)) if tls else None)
+    upstream = _Upstream(service, port, ssl.create_default_context(cafile=str(tls.ca_file)) if tls else None)
     handler = type("Handler", (_Handler,), {"wire": wire, "upstream": upstream})
     server = _Server(("127.0.0.1", 0), handler, tls)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -212,8 +212,8 @@ def staff(
         "PUBLIC_URL": rooms.settings.public_url,
         "AUTHORITY_URL": microsoft.url,
         "GRAPH_URL": microsoft.url,
-        "REQUESTS_CA_BUNDLE": str(tls.bundle_file),
-        "SSL_CERT_FILE": str(tls.bundle_file),
+        "REQUESTS_CA_BUNDLE": str(tls.ca_file),
+        "SSL_CERT_FILE": str(tls.ca_file),
     }
     made = Staff(rooms, microsoft, clock, told, tmp_path / "workers.log")
     yield made

@@ -44,7 +44,7 @@ class SignedIn:
         """Sign in anew."""
         callback = f"{self.rooms.settings.public_url}/auth/callback"
         flow = self.rooms.entra.begin(TID, SCOPES, callback, "state", prompt="select_account", login_hint=None)
-        with WithoutScripts(self._tls.bundle_file) as person:
+        with WithoutScripts(self._tls.ca_file) as person:
             person.visit(flow["auth_uri"])
             [form] = person.press("account-contoso-adele").forms
         redeemed = self.rooms.entra.redeem(TID, flow, form.fields)
