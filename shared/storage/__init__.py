@@ -16,9 +16,10 @@ happened. Not promised: transactions over more than one partition.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from shared.storage.account import PATIENCE, Account, Addresses, ByConnectionString, ByIdentity, Token
+from shared.storage.account import Account, Addresses, ByConnectionString, ByIdentity, Token
 from shared.storage.blobs import Blobs
 from shared.storage.errors import AlreadyThere, Changed, Gone, speaking
 from shared.storage.keys import key
@@ -124,20 +125,13 @@ class Storage:
 def create_all(connection: str) -> None:
     """Create every table, queue and container that is missing (local machines and tests only)."""
     from azure.core.exceptions import ResourceExistsError
-    from azure.data.tables import TableServiceClient
-    from azure.storage.blob import BlobServiceClient
-    from azure.storage.queue import QueueServiceClient
 
+    account = ByConnectionString(connection)
     with speaking():
-        tables = TableServiceClient.from_connection_string(connection, **PATIENCE)
-        queues = QueueServiceClient.from_connection_string(connection, **PATIENCE)
-        blobs = BlobServiceClient.from_connection_string(connection, **PATIENCE)
-        with tables, queues, blobs:
-            for name in TABLES:
-                tables.create_table_if_not_exists(name)
-            for create, names in ((queues.create_queue, QUEUES), (blobs.create_container, CONTAINERS)):
-                for name in names:
-                    try:
-                        create(name)
-                    except ResourceExistsError:
-                        continue
+        for create in (
+            *(account.table(name).create_table for name in TABLES),
+            *(account.queue(name).create_queue for name in QUEUES),
+            *(account.container(name).create_container for name in CONTAINERS),
+        ):
+            with suppress(ResourceExistsError):
+                create()

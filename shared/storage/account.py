@@ -25,17 +25,17 @@ RESOURCE = "https://storage.azure.com"
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 RETRIES = 3
-PATIENCE: dict[str, Any] = {
+_PATIENCE: dict[str, Any] = {
     "connection_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
     "retry_total": RETRIES,
 }
-_BLOB_PATIENCE: dict[str, Any] = {**PATIENCE, "initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+_BLOB_PATIENCE: dict[str, Any] = {**_PATIENCE, "initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
 """Seconds. The SDK's own pauses of Blobs and Queues begin at fifteen: a printer would not wait for the second."""
 CHUNK = 4 * 1024 * 1024
 """Bytes that are read from a blob at once; by default the SDK's first request asks for 32 MiB, and holds them."""
 _CONTAINER: dict[str, Any] = {**_BLOB_PATIENCE, "max_single_get_size": CHUNK, "max_chunk_get_size": CHUNK}
-_TABLE_PATIENCE: dict[str, Any] = {**PATIENCE, "retry_backoff_factor": 0.2}
+_TABLE_PATIENCE: dict[str, Any] = {**_PATIENCE, "retry_backoff_factor": 0.2}
 KEY_LIFE = timedelta(hours=2)
 """Of a user-delegation key. Azure allows seven days; a stolen one shall sign for less."""
 CLOCKS_DIFFER = timedelta(minutes=5)
