@@ -128,10 +128,12 @@ def create_all(connection: str) -> None:
 
     account = ByConnectionString(connection)
     with speaking():
-        for create in (
-            *(account.table(name).create_table for name in TABLES),
-            *(account.queue(name).create_queue for name in QUEUES),
-            *(account.container(name).create_container for name in CONTAINERS),
-        ):
+        for name in TABLES:
             with suppress(ResourceExistsError):
-                create()
+                account.table(name).create_table()
+        for name in QUEUES:
+            with suppress(ResourceExistsError):
+                account.queue(name).create_queue()
+        for name in CONTAINERS:
+            with suppress(ResourceExistsError):
+                account.container(name).create_container()

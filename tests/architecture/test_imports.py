@@ -54,7 +54,7 @@ def test_an_empty_tree_keeps_them(sample: Path) -> None:
         ("shared/scans", "functions", "No room imports a door or local"),
         ("shared/faults", "local", "No room imports a door or local"),
         ("functions", "local", "No door imports local"),
-        ("shared/storage", "shared.settings", "Storage stands on faults alone"),
+        ("shared/storage", "shared.settings", "Storage stands on faults and on the way out alone"),
         ("shared/faults", "shared.storage", "Faults and settings stand on nothing"),
         ("shared/settings", "shared.scans", "Faults and settings stand on nothing"),
     ],

@@ -80,7 +80,7 @@ class Doors:
 
     def before_sign_in(self) -> None:
         """The organisation has consented, and the person never signed in."""
-        self.site.forget("people", "grants", "renewals", "handoffs")
+        self.site.forget("people", "grants", "renewals", "handoffs", "keys")
         self.site.another_day()
         # Anew, since the first person's success is written down, and what is written once is not called again.
         allowed = self.site.rooms.organisations.get(CONTOSO).range
