@@ -38,6 +38,7 @@ _BY_STATUS: dict[int, type[Fault]] = {
     405: faults.MethodNotAllowed,
     415: faults.UnsupportedMediaType,
 }
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _LENGTH_NEEDED = {"POST", "PUT", "PATCH"}
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def door(app: FastAPI, show: Show, *, largest: Mapping[str, int] | int) -> FastA
         answer = show(request, _BY_STATUS.get(error.status_code, faults.InvalidRequest)())
         if error.status_code == faults.MethodNotAllowed.status:
             # Starlette names the methods of one route; here a path has several (RFC 9110 section 15.5.6).
-            answer.headers["Allow"] = ", ".join(sorted(_methods(app, request)))
+            answer.headers["Allow"] = ", ".join(_methods(app, request))
         return answer
 
     def by_validation(request: Request, error: Exception) -> Response:
@@ -106,9 +107,13 @@ def door(app: FastAPI, show: Show, *, largest: Mapping[str, int] | int) -> FastA
     return app
 
 
-def _methods(app: FastAPI, request: Request) -> set[str]:
-    matching = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return {method for route in matching for method in getattr(route, "methods", None) or ()}
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """Return what this path can be asked; routes are tried, since a router among them does not name its own."""
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+    ]
 
 
 class _Threshold:

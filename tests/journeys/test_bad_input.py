@@ -190,6 +190,8 @@ def test_methods_that_do_not_belong_are_refused_and_change_nothing(world: Any) -
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "BREW"} - methods:
             answer = ask(world, method, filled(path, str(uuid.uuid4())), headers=headers, json={})
             assert problem(answer, 405)["reason"] == "method_not_allowed"
+            assert set(answer.headers["Allow"].split(", ")) == methods  # RFC 9110 section 15.5.6
+    assert "Allow" not in ask(world, "GET", "/api/v1/nowhere", headers=headers).headers
     document = world.pdf()
     world.consent()
     world.sign_in(printer)
