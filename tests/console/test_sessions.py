@@ -1,10 +1,17 @@
 """How long somebody is at the console, and what ends it."""
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
 from functions.console_session import COOKIE
 from local.microsoft.directory import GLOBAL_ADMINISTRATOR
+from shared import faults
+from shared.administrators.sessions import _hash
+from shared.identity import Account, Finished, Redeemed
 from tests.console.conftest import Desk
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
@@ -201,3 +208,43 @@ def test_who_is_erased_is_out(world: Any, desk: Desk) -> None:
     world.rooms.erasure.erase(CONTOSO, world.cloud.account(ADMIN).oid)
     assert not is_in(desk, cookie)
     assert world.rows("sessions") == []
+
+
+def answered(step: str, cookie: str, *, guest: bool = False) -> Finished:
+    """Entra's answer for the administrator of a session, whatever it was asked for."""
+    oid = cookie.split(".")[1] if cookie else "an-oid"
+    account = Account(
+        CONTOSO,
+        oid,
+        "Alex",
+        "alex@contoso.example",
+        frozenset({GLOBAL_ADMINISTRATOR}),
+        guest=guest,
+        issued=datetime.now(UTC),
+    )
+    subject = json.dumps({"step": step, "back": "/console", "session": _hash(cookie) if cookie else ""})
+    return Finished("console", subject, CONTOSO, False, lambda: Redeemed(account, frozenset(), "", ""))
+
+
+@pytest.mark.parametrize("step", ["sign-in", "check"])
+def test_a_guest_is_nobody_here(world: Any, desk: Desk, step: str) -> None:
+    """A11: a guest does not get in with any role, and who has become one is out."""
+    cookie = desk.cookie(desk.open()) if step == "check" else ""
+    with pytest.raises(faults.GuestNotAllowed):
+        world.rooms.console_sessions.finish(answered(step, cookie, guest=True), cookie)
+    assert world.rows("sessions") == []
+
+
+def test_an_answer_that_comes_after_the_end_opens_nothing(world: Any, desk: Desk) -> None:
+    """H05: he signs out in one window while another one is at Entra: that one does not bring the session back."""
+    cookie = desk.cookie(desk.open())
+    world.rooms.console_sessions.end(cookie)
+    with pytest.raises(faults.SignInExpired):
+        world.rooms.console_sessions.finish(answered("check", cookie), cookie)
+    assert world.rows("sessions") == []
+
+
+@pytest.mark.parametrize("place", ["jobs?person=nobody", "jobs/x", "printers?after=x", "people?after=x"])
+def test_an_id_that_cannot_be_one_is_not_found(desk: Desk, place: str) -> None:
+    """What is no id gets the page that says so."""
+    assert desk.get(f"/console/{place}", desk.cookie(desk.open())).status_code == 404
