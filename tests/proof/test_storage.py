@@ -80,8 +80,8 @@ def live(site: Site, doors: Doors, permission_range: str, weather: Callable[[Req
 def test_a_life_in_bad_weather(site: Site, proof: Proof, tmp_path: Path) -> None:
     """R11 to R15: many requests to storage go wrong; all is as if none had, and each scan is one mail."""
     ranges = ["send", "send-verified"]
-    lives = ranges * 4 if proof.full else [proof.chance.choice(ranges)]
-    weather = Weather(proof.chance, 30 if proof.full else 10, 1 if proof.full else 0)
+    lives = ranges * 2 if proof.full else [proof.chance.choice(ranges)]
+    weather = Weather(proof.chance, 20 if proof.full else 10, 1 if proof.full else 0)
     # So late that it comes after its own repetition.
     site.wire.seconds = READ_SECONDS + 1
     for number, permission_range in enumerate(lives):
