@@ -53,8 +53,10 @@ class _Session(requests.Session):
         asked.method, asked.url, asked.headers = method, url, CaseInsensitiveDict(headers)
         asked.prepare_body(data, None)
         answer = self.get_adapter(url).send(asked, stream=stream, timeout=timeout, **self._settings_of(url))
-        if not stream:
-            answer.content  # noqa: B018  (read whole here, where the SDK expects what may go wrong)
+        # Read whole here, where the SDK expects what may go wrong. A refusal, too: the SDK asks again without having
+        # read it, and its connection would belong to nobody.
+        if not stream or not answer.ok:
+            answer.content  # noqa: B018
         return answer
 
     def _settings_of(self, url: str) -> dict[str, Any]:
