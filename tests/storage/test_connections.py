@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -60,6 +61,30 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
         request = HttpRequest("GET", f"http://127.0.0.1:{silent.getsockname()[1]}/")
         with pytest.raises(ServiceResponseTimeoutError):
             wire.send(request)
+
+
+def test_a_refusal_gives_its_connection_back() -> None:
+    """R12: the SDK asks again without having read why a download was refused: that connection serves the next one."""
+    callers = []
+
+    class Busy(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            callers.append(self.client_address)
+            self.send_response_only(503)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"busy")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server, transport(1, 1) as wire:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        request = HttpRequest("GET", f"http://127.0.0.1:{server.server_address[1]}/")
+        kept = [wire.send(request, stream=True) for _ in range(3)]
+        assert [answer.status_code for answer in kept] == [503] * 3
+        wire.session.close()
+        server.shutdown()
+    assert len(set(callers)) == 1
 
 
 def test_proxies_and_certificates_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
