@@ -11,7 +11,6 @@ thousand times); neither knows which lines a test reaches; neither takes a guard
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import math
 import os
@@ -87,7 +86,7 @@ class Run:
         if self.minutes is not None:
             # By the day, as everything by chance here: whoever asks again today gets the same.
             random.Random(date.today().isoformat()).shuffle(wanted)  # noqa: DTZ011
-        reached = self._map(session.items)
+        reached = self._look(session.items)
         for item in session.items:
             _shorten(item)
         killers: list[str] = []
@@ -103,25 +102,11 @@ class Run:
             self.note(mutant, result)
         return True
 
-    def _map(self, items: list[pytest.Item]) -> dict[str, Reached]:
-        """Return which lines each test reaches: as it was found before, while no text of them has changed."""
-        files = sorted({Path(item.path) for item in items} | {HOUSE / file for file in self.target.modules})
-        digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:24]
-        kept = HOUSE / ".run" / "mutation" / f"{digest}.json"
-        with suppress(FileNotFoundError):
-            told = json.loads(kept.read_text(encoding="utf-8"))
-            return {
-                name: Reached(seconds, frozenset((file, line) for file, line in lines))
-                for name, (seconds, lines) in told.items()
-            }
-        reached = self._look(items)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        told = {name: (each.seconds, sorted(each.lines)) for name, each in reached.items()}
-        kept.write_text(json.dumps(told), encoding="utf-8")
-        return reached
-
     def _look(self, items: list[pytest.Item]) -> dict[str, Reached]:
-        """Run every test once and write down which lines it reached."""
+        """Run every test once and write down which lines it reached.
+
+        It also makes what the session shares, Azurite above all: the forks find it there, and start none of their own.
+        """
         files = {str(HOUSE / file): file for file in self.target.modules}
         lines: set[tuple[str, int]] = set()
 
