@@ -38,7 +38,7 @@ _BY_STATUS: dict[int, type[Fault]] = {
     405: faults.MethodNotAllowed,
     415: faults.UnsupportedMediaType,
 }
-METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _LENGTH_NEEDED = {"POST", "PUT", "PATCH"}
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def _methods(app: FastAPI, request: Request) -> list[str]:
     """Return what this path can be asked; routes are tried, since a router among them does not name its own."""
     return [
         method
-        for method in METHODS
+        for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
     ]
 

@@ -3,7 +3,7 @@
 MSAL refuses any authority that is not https, so the emulated Microsoft needs a certificate that the
 app trusts. ``requests`` obeys ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` over any ``verify=`` that
 a library passes, so the trust is given by environment (``local.environment.trust``), never by a switch in the app.
-Who trusts this authority trusts no other: nothing here speaks to the internet.
+A program that trusts it trusts no other: it has nobody to ask but this machine.
 """
 
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
 KEPT = 64
-"""Idle connections for one host: more than there are threads."""
+"""Idle connections for one host: more than AnyIO's 40 threads, or those of the queue door (host.json)."""
 IDLE_SECONDS = 60
 """A connection that nobody used for longer is made anew. Networks forget idle ones in silence (Azure's after four
 minutes); a mail that goes into such a one as a whole is a mail of which nobody knows what became."""

@@ -14,7 +14,7 @@ import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from shared.identity import client_certificate
@@ -88,11 +88,17 @@ class ClientAssertion:
             "nbf": now,
             "exp": now + SECONDS,
         }
-        return jwt.encode(claims, _key(self._pem), algorithm="PS256", headers={"x5t#S256": self._thumbprint})
+        return jwt.encode(claims, self._key, algorithm="PS256", headers={"x5t#S256": self._thumbprint})
 
     def ends(self) -> datetime:
         """Return when the certificate ends, as it says itself."""
         return client_certificate.ends(self._pem)
+
+    @cached_property
+    def _key(self) -> Any:
+        import jwt
+
+        return jwt.get_algorithm_by_name("PS256").prepare_key(self._pem)
 
     @cached_property
     def _thumbprint(self) -> str:
@@ -100,11 +106,3 @@ class ClientAssertion:
         assert found, "settings takes no PEM without a certificate"
         digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(found[0])).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-@cache
-def _key(pem: str) -> Any:
-    """Return the private key, read once: OpenSSL takes 35 ms to find an RSA key sound."""
-    import jwt
-
-    return jwt.get_algorithm_by_name("PS256").prepare_key(pem)

@@ -13,11 +13,8 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from shared.outbound import VerifyingAdapter
+from shared.outbound import KEPT, VerifyingAdapter
 
-KEPT = 64
-"""Idle connections for one host: more than AnyIO's 40 threads, or those of the queue door (host.json). The SDK would
-keep ten, and open the others anew."""
 BLOCK = 256 * 1024
 """Bytes that are taken from a connection at once; by default the SDK takes 4 KiB, 25 times for a small document."""
 

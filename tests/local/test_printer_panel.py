@@ -206,6 +206,25 @@ def test_what_is_pressed_after_home_is_what_comes(page: Page, device: Client) ->
     expect(page.locator("#title")).to_have_text("Language")
 
 
+def test_what_a_screen_waited_for_does_not_hold_anybody_back(page: Page, device: Client) -> None:
+    """Who presses Home while the service is slow gets there, though its answer comes before Home is ready."""
+    enrol(device, TICKET)
+    held: dict[str, Route] = {}
+
+    def hold(route: Route) -> None:
+        held[route.request.url.rpartition("/")[2]] = route
+
+    page.route(re.compile("/panel/(state|device)$"), hold)
+    with page.expect_request("**/panel/device"):
+        page.get_by_role("button", name="Status").click()
+    with page.expect_request("**/panel/state"):
+        page.locator("#home").click()
+    for name in ("device", "state"):
+        with page.expect_response(f"**/panel/{name}"):
+            held[name].continue_()
+    expect(page.locator(".tile.first")).to_be_visible()
+
+
 def test_scan_without_a_service_waits_and_is_sent_later(page: Page, service: DeviceApi, tmp_path: Path) -> None:
     """R56: the person is told that the scan waits, in the panel's words; the printer hands it over by itself."""
     quick = Client(service.url, tmp_path / "printer", sleep=lambda _: None)

@@ -3,7 +3,7 @@
 import { approve } from "/static/approval.js";
 import { job, problem, result, sign } from "/static/outcome.js";
 import { compose } from "/static/outgoing.js";
-import { ask, button, facts, fill, icon, say, show, sleep, speak, stays, texts, when } from "/static/screen.js";
+import { ask, button, facts, fill, icon, leave, say, show, sleep, speak, texts, when } from "/static/screen.js";
 import { server, sheet } from "/static/servers.js";
 
 const END = new Set(["sent", "failed", "cancelled"]);
@@ -12,7 +12,7 @@ const RANGES = ["send", "send-large", "send-verified"];
 let printer;
 
 async function home() {
-  const here = stays();
+  const here = leave();
   printer = await ask("GET", "state").catch(() => printer);
   if (!here()) return;
   const [mail, fax] = ["email", "fax"].map((kind) => () => compose(kind, panel, home));

@@ -44,7 +44,7 @@ export function fill(name, values = {}, actions = {}) {
  * options: title, who (the person at the panel), back (an action), bare (no way home), light (busy, bad).
  */
 export function show(name, values, actions, options = {}) {
-  turn += 1;
+  const here = leave();
   const screen = document.querySelector("#screen");
   screen.replaceChildren(fill(name, values, actions));
   screen.dataset.name = name;
@@ -60,12 +60,12 @@ export function show(name, values, actions, options = {}) {
   document.querySelector("#language").hidden = !options.languages;
   document.querySelector("#light").className = options.light ?? "";
   (screen.querySelector("[data-focus]") ?? title).focus();
-  return stays();
+  return here;
 }
 
-/** Whether the screen of this moment is still there, to be asked later. */
-export function stays() {
-  const mine = turn;
+/** Let what waits for this screen stop. Returns whether nothing else was shown, or left for, since. */
+export function leave() {
+  const mine = ++turn;
   return () => mine === turn;
 }
 
