@@ -704,16 +704,6 @@ class DocumentMissing(DocumentRefused):
     remedy = N_("Scan again.")
 
 
-class KindNotAvailable(DocumentRefused):
-    """A kind of job that this organisation or version does not offer."""
-
-    reason = "kind_not_available"
-    who = Who.ADMIN
-    title = N_("This function is not available")
-    detail = N_("The printer asked for a kind of job that is not switched on for your organisation.")
-    remedy = N_("Use To My Email, or ask your administrator.")
-
-
 class RecipientInvalid(DocumentRefused):
     """No recipient, more than fifty, or what is no plain mail address (F03, F08)."""
 

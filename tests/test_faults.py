@@ -31,7 +31,8 @@ from shared.texts import LANGUAGES, describe
 from tests.clients.wire import served
 from tests.pages.outline import Outline
 
-DOC = Path(__file__).parent.parent / "docs" / "faults.md"
+ROOT = Path(__file__).parent.parent
+DOC = ROOT / "docs" / "faults.md"
 LEAVES = list(leaves())
 EACH = pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.reason)
 PARAMS = {"limit": 3_000_000, "range": "send-large", "largest": 25_000_000}
@@ -94,6 +95,13 @@ def test_only_leaves_are_raised() -> None:
     """What has kin below it has no reason of its own, and so cannot be stored or shown."""
     branches = {base for leaf in LEAVES for base in leaf.__mro__[1:] if issubclass(base, Fault)}
     assert not any(hasattr(branch, "reason") for branch in branches)
+
+
+def test_no_leaf_is_a_promise_that_nothing_keeps() -> None:
+    """Each is named where the service works: what nobody can meet is not documented or translated either."""
+    rooms = [path for room in ("shared", "functions") for path in (ROOT / room).rglob("*.py")]
+    words = {word for path in rooms if path.name != "faults.py" for word in re.findall(r"\w+", path.read_text("utf-8"))}
+    assert [leaf.__name__ for leaf in LEAVES if leaf.__name__ not in words] == []
 
 
 @EACH

@@ -121,7 +121,8 @@ def _bytes(before: int, megabytes: int) -> int:
 
 def _said(name: str, before: str, now: str) -> str:
     """Return a change as the audit tells it: what a template says is not repeated."""
-    return name if name in _TEXTS else f"{name} {before or '-'} -> {now or '-'}"
+    unit = " MB" if name == "largest_document" else ""
+    return name if name in _TEXTS else f"{name} {before or '-'} -> {now or '-'}{unit}"
 
 
 def _view(

@@ -57,3 +57,7 @@ def test_the_largest_document_is_in_megabytes(
     else:
         assert answer.status_code == 303
         assert policy == replace(Policy(), largest_document=after, hold_hours=30)
+        audit = html.unescape(desk.get("/console/audit", admin).text)
+        changed = typed is not None and before != after
+        assert ("largest_document" in audit) is changed
+        assert (f"largest_document {before // 1_000_000} -> {typed} MB" in audit) is changed
