@@ -650,13 +650,26 @@ class Services:
     @cached_property
     def delivery(self) -> Delivery:
         """Delivering scans."""
-        from shared.scans import Claims, Delivery, Heartbeats
+        from shared.scans import Claims, Delivery, Heartbeats, Outcomes
 
+        documents, deliveries = self.storage.blobs("documents"), self.storage.queue("deliveries")
         claims = Claims(self.jobs, self.organisations, self.clock)
+        outcomes = Outcomes(
+            self.jobs,
+            documents,
+            deliveries,
+            self.organisations,
+            claims,
+            self.holds,
+            self.failure_notices,
+            self.outgoings,
+            self.clock,
+            self._below,
+        )
         return Delivery(
             self.jobs,
-            self.storage.blobs("documents"),
-            self.storage.queue("deliveries"),
+            documents,
+            deliveries,
             self.grants,
             self.organisations,
             self.mailboxes,
@@ -664,11 +677,10 @@ class Services:
             self.slots,
             claims,
             Heartbeats(claims),
-            self.holds,
-            self.failure_notices,
+            self.outgoings,
+            outcomes,
             self.clock,
             self._below,
-            self.outgoings,
         )
 
     def _identity(self, client_id: str) -> ManagedIdentity:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from shared.scans.holds import Holds
     from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
     from shared.scans.ledger import CODES, PLACE, Day, Figures, Ledger
+    from shared.scans.outcomes import Outcomes
     from shared.scans.restored import Restored
     from shared.scans.retention import Retention
     from shared.scans.slots import Slots
@@ -71,6 +72,7 @@ __all__ = [
     "Jobs",
     "Ledger",
     "Manifest",
+    "Outcomes",
     "Restored",
     "Retention",
     "Slots",
@@ -107,6 +109,7 @@ __getattr__ = exported(
         "Day": "ledger",
         "Figures": "ledger",
         "Ledger": "ledger",
+        "Outcomes": "outcomes",
         "Restored": "restored",
         "Retention": "retention",
         "Slots": "slots",

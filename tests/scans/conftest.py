@@ -1,6 +1,7 @@
 """An office: the rooms on Azurite beside the emulated Microsoft, with Adele signed in and a printer enrolled."""
 
 import hashlib
+import inspect
 import io
 import uuid
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ from shared.devices import Device
 from shared.mail import Transports
 from shared.organisations import Policy
 from shared.organisations.ranges import RANGES
-from shared.scans import Claims, Delivery, Heartbeats, Job, Manifest
+from shared.scans import Claims, Delivery, Heartbeats, Job, Manifest, Outcomes
 from shared.services import Services
 from shared.storage import key
 
@@ -136,11 +137,17 @@ class Office:
             "heartbeats": Heartbeats(claims),
             "holds": self.rooms.holds,
             "notices": self.rooms.failure_notices,
+            "outgoings": self.rooms.outgoings,
             "clock": self.clock,
             "below": self.below,
-            "outgoings": self.rooms.outgoings,
+            **rooms,
         }
-        return Delivery(**{**given, **rooms})
+
+        def needed(room: type) -> dict[str, Any]:
+            return {name: given[name] for name in inspect.signature(room).parameters}
+
+        given["outcomes"] = Outcomes(**needed(Outcomes))
+        return Delivery(**needed(Delivery))
 
     def decide(self, **policy: Any) -> None:
         """Let the organisation decide something."""
