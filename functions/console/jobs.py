@@ -19,7 +19,7 @@ from shared.faults import BY_REASON
 from shared.pages import CHOICES, STATES, AttemptRow, ConsoleJob, ConsoleJobs, JobRow, Option, state_words_here
 from shared.scans import PLACE, Desk, Job, attempts_of
 from shared.scans.desk import AGAIN
-from shared.scans.jobs import HELD, PARKED
+from shared.scans.job import HELD, PARKED
 from shared.scans.ledger import LOOKED_AT
 from shared.services import Services
 

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from shared.scans.heartbeats import Heartbeats
     from shared.scans.hold_index import HoldIndex
     from shared.scans.holds import Holds
-    from shared.scans.jobs import CURSOR, FINAL, Job, Jobs, Manifest
+    from shared.scans.job import FINAL, Job, Manifest
+    from shared.scans.jobs import CURSOR, Jobs
     from shared.scans.ledger import CODES, PLACE, Day, Figures, Ledger
     from shared.scans.outcomes import Outcomes
     from shared.scans.restored import Restored
@@ -100,10 +101,10 @@ __getattr__ = exported(
         "HoldIndex": "hold_index",
         "Holds": "holds",
         "CURSOR": "jobs",
-        "FINAL": "jobs",
-        "Job": "jobs",
+        "FINAL": "job",
+        "Job": "job",
         "Jobs": "jobs",
-        "Manifest": "jobs",
+        "Manifest": "job",
         "CODES": "ledger",
         "PLACE": "ledger",
         "Day": "ledger",

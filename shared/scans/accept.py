@@ -14,7 +14,8 @@ from shared.scans.announcements import Announcements
 from shared.scans.documents import END_BYTES, HEAD_BYTES, ends_well, media_type_of
 from shared.scans.hold_index import HoldIndex, row_of
 from shared.scans.holds import Holds
-from shared.scans.jobs import AWAITING, FINAL, HELD, KIND, Job, Jobs, Manifest, due_row
+from shared.scans.job import AWAITING, FINAL, HELD, KIND, Job, Manifest
+from shared.scans.jobs import Jobs, due_row
 from shared.scans.uploads import ADDRESS_LIFE, AWAITED, MARGIN
 from shared.scans.ways import SWEPT_AFTER, Way, Ways
 from shared.storage import AlreadyThere, Blobs, Value

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from shared.privacy.traces import JOB, LISTS, Trace, row_of_scan, values_of
 from shared.scans import hold_index
-from shared.scans.jobs import HELD, Job, due_values, newest_first, oldest_first
+from shared.scans.job import HELD, Job
+from shared.scans.jobs import due_values, newest_first, oldest_first
 from shared.storage import Gone, Table, Value, key
 
 if TYPE_CHECKING:

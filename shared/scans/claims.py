@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from shared import faults
 from shared.scans.attempts import BROKEN_OFF, Attempt, noted
-from shared.scans.jobs import PARKED, RESTING, Decision, Job, Jobs
+from shared.scans.job import PARKED, RESTING, Job
+from shared.scans.jobs import Decision, Jobs
 from shared.storage import Value
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from shared import texts
 from shared.faults import N_
 from shared.mail import Message, clean, file_name
 from shared.mail.message import SUBJECT_LONGEST
-from shared.scans.jobs import Job
+from shared.scans.job import Job
 
 if TYPE_CHECKING:
     from shared.organisations import Policy

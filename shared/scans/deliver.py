@@ -22,7 +22,8 @@ from shared.scans.claims import Claims, TakenOver
 from shared.scans.compose import compose
 from shared.scans.gate import Gate
 from shared.scans.heartbeats import Heartbeats
-from shared.scans.jobs import FINAL, Decision, Job, Jobs
+from shared.scans.job import FINAL, Job
+from shared.scans.jobs import Decision, Jobs
 from shared.scans.outcomes import WAKE_MARGIN, Outcomes, UnderWay
 from shared.scans.slots import AllTaken, Slots
 from shared.scans.stored import StoredDocument

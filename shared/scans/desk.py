@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from shared import faults
 from shared.scans.accept import Acceptance
 from shared.scans.holds import Holds
-from shared.scans.jobs import HELD, Decision, Job, Jobs
+from shared.scans.job import HELD, Job
+from shared.scans.jobs import Decision, Jobs
 from shared.storage import Queue, Value
 
 if TYPE_CHECKING:

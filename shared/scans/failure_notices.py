@@ -19,7 +19,7 @@ from shared.faults import N_
 from shared.mail import Draft, Message, TokenRejected, clean
 from shared.privacy.traces import LISTS
 from shared.scans.hold_index import batches
-from shared.scans.jobs import Job
+from shared.scans.job import Job
 from shared.storage import AlreadyThere, Row, Table, Value, key
 
 if TYPE_CHECKING:

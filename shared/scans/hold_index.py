@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.privacy.traces import JOB, LISTS, Trace
-from shared.scans.jobs import Job, newest_first
+from shared.scans.job import Job
+from shared.scans.jobs import newest_first
 from shared.storage import Table, Value, key
 
 HOLD = "hold"

@@ -17,7 +17,8 @@ from shared import faults
 from shared.scans.announcements import Announcements
 from shared.scans.failure_notices import FailureNotices
 from shared.scans.hold_index import HoldIndex, row_of
-from shared.scans.jobs import HELD, WRITES_TAKE, Decision, Job, Jobs
+from shared.scans.job import HELD, Job
+from shared.scans.jobs import WRITES_TAKE, Decision, Jobs
 from shared.storage import Blobs, Queue
 
 if TYPE_CHECKING:

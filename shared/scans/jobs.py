@@ -1,29 +1,19 @@
-"""The rows of jobs, and their keys."""
+"""The table of jobs: changes by compare-and-swap, the history of a device, and the list of what is due."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from shared import faults
 from shared.privacy.traces import LISTS
+from shared.scans.job import Job, columns_of, read
 from shared.storage import Gone, Row, Table, Value, key
 
-FINAL = frozenset({"sent", "failed", "cancelled"})
-RESTING = FINAL | {"uncertain"}
-"""States in which nothing more happens by itself."""
-KIND = "to_my_email"
-"""The kind that people send to themselves; all others the printer sends in its own name."""
-AWAITING, HELD = "awaiting_upload", "held"
-PARKED = frozenset({AWAITING, HELD})
-"""States in which the device or the person must do something before anything is delivered."""
 DUE = "due"
 HISTORY = "history"
 _LATEST = 10**15
@@ -31,91 +21,6 @@ CURSOR = re.compile(r"[0-9]{15}\.[0-9a-f-]{36}")
 
 WRITES_TAKE = timedelta(minutes=10)
 """No two writes of one change are further apart than this."""
-
-
-class Unreadable(Exception):
-    """A job's row lacks columns, or holds what was never written."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What the device says of a scan. The same id with the same manifest is the same job."""
-
-    id: str
-    kind: str
-    user: str
-    title: str
-    locale: str
-    name: str
-    type: str
-    size: int
-    sha256: str
-    to: tuple[str, ...] = ()
-    """Recipients of a printer's own mail."""
-    fax_number: str = ""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over all of it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job as it stands."""
-
-    device_id: str
-    manifest: Manifest
-    tid: str
-    oid: str
-    state: str
-    reason: str | None
-    attempts: int
-    created: datetime
-    updated: datetime
-    next_attempt: datetime | None
-    blob: str
-    etag: str
-    printer: str
-    location: str
-    lease: str | None = None
-    """Id of the delivery that holds it."""
-    lease_until: datetime | None = None
-    verified: bool = False
-    """Whether the delivery that holds it sends in a way in which the mailbox can be asked what became of the mail."""
-    look: bool = False
-    """Whether an earlier attempt may have gone further in the mailbox than it wrote down."""
-    draft: str = ""
-    """Id of the draft that an earlier attempt left in the mailbox."""
-    repeated: bool = False
-    """Whether it was sent once more after an outcome that nobody knows, as the organisation's policy says."""
-    group: str = ""
-    """The device's group when it was handed over: with the user it names whose it is before anybody signed in."""
-    until: datetime | None = None
-    """When its upload is awaited no longer, or it is held no longer."""
-    began: datetime | None = None
-    """Since when it can be delivered, where that is later than ``created``."""
-    due: str | None = None
-    """Row key of its place in the list of what is due. What it says is never later than what the row says."""
-    past: str = ""
-    """What became of the attempts so far (see ``attempts``)."""
-    row: Row | None = field(default=None, compare=False, repr=False)
-    """As it was read or written."""
-
-    @property
-    def own(self) -> bool:
-        """Whether the printer sends it in its own name; then ``oid`` is the sign-in of its mailbox at acceptance."""
-        return self.manifest.kind != KIND
-
-    @property
-    def deliverable_since(self) -> datetime:
-        """From when on the time counts after which its delivery is given up."""
-        return self.began or self.created
-
-    @property
-    def fault(self) -> type[faults.Fault] | None:
-        """The fault it last met, where it met one."""
-        return faults.BY_REASON[self.reason] if self.reason else None
 
 
 Decision = tuple[Mapping[str, Value | None], datetime | None] | None
@@ -153,7 +58,7 @@ class Jobs:
             Unreadable: its row is not one of ours.
         """
         row = self._table.get(key(device_id), key("job", job_id))
-        return _read(device_id, row) if row else None
+        return read(device_id, row) if row else None
 
     def insert(self, job: Job) -> None:
         """Write a new job that was announced, and its place in the history.
@@ -163,7 +68,7 @@ class Jobs:
         """
         in_history = key(HISTORY, newest_first(job.created), job.manifest.id)
         self._table.insert_together(
-            key(job.device_id), [(key("job", job.manifest.id), _write(job)), (in_history, {"job": job.manifest.id})]
+            key(job.device_id), [(key("job", job.manifest.id), columns_of(job)), (in_history, {"job": job.manifest.id})]
         )
 
     def delete(self, device_id: str, job_id: str, place: str) -> None:
@@ -204,7 +109,7 @@ class Jobs:
 
         def decide_row(row: Row) -> Mapping[str, Value | None] | None:
             nonlocal old_due
-            decision = decide(_read(device_id, row))
+            decision = decide(read(device_id, row))
             if decision is None:
                 old_due = ""
                 return None
@@ -224,13 +129,13 @@ class Jobs:
             )
         except Gone as error:
             raise faults.NotFound from error
-        then(_read(device_id, row))
+        then(read(device_id, row))
         # The change has happened; what cannot be tidied up now is tidied up by whoever lists what is due.
         left_over = [*({old_due, *made} - {row.get("due"), ""}), *forget]
         if left_over:
             with suppress(faults.StorageUnavailable):
                 self._table.delete_together(LISTS, left_over)
-        return _read(device_id, row)
+        return read(device_id, row)
 
     def history(self, device_id: str, cursor: str, count: int) -> tuple[list[Job], str | None]:
         """Return up to ``count`` jobs of a device, newest first, and the cursor for those after them.
@@ -294,25 +199,3 @@ def oldest_first(place: str) -> str:
 
 def _moment(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")
-
-
-def _write(job: Job) -> dict[str, Value | None]:
-    values = {each.name: getattr(job, each.name) for each in fields(Job) if each.name not in {"device_id", "row"}}
-    return {**values, "manifest": written(job.manifest)}
-
-
-def written(manifest: Manifest) -> str:
-    """Return a manifest as it lies in a job's row."""
-    return json.dumps(asdict(manifest))
-
-
-def _read(device_id: str, row: Row) -> Job:
-    known = {each.name: row[each.name] for each in fields(Job) if each.name in row.values}
-    optional: dict[str, Any] = {"reason": None, "next_attempt": None}
-    try:
-        told = json.loads(row["manifest"])
-        manifest = Manifest(**{**told, "to": tuple(told.get("to", ()))})
-        return Job(**{**optional, **known, "device_id": device_id, "manifest": manifest, "row": row})
-    except (KeyError, ValueError, TypeError) as error:
-        # Its text could quote what somebody scanned.
-        raise Unreadable(type(error).__name__) from None

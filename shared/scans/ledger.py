@@ -19,7 +19,8 @@ from typing import TypeGuard
 
 from shared.privacy.traces import LISTS, row_of_scan
 from shared.scans.announcements import row_of_organisation
-from shared.scans.jobs import HISTORY, Job, Jobs, Unreadable, newest_first
+from shared.scans.job import Job, Unreadable
+from shared.scans.jobs import HISTORY, Jobs, newest_first
 from shared.storage import Table, key
 
 PLACE = re.compile(r"[0-9]{15}\.[0-9a-f-]{36}\.[0-9a-f-]{36}")

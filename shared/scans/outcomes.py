@@ -19,7 +19,8 @@ from shared.scans.attempts import ended, noted
 from shared.scans.claims import GIVEN_UP_AFTER, LONGEST_PAUSE, Claims, Turn
 from shared.scans.failure_notices import FailureNotices
 from shared.scans.holds import Holds
-from shared.scans.jobs import FINAL, HELD, Decision, Job, Jobs
+from shared.scans.job import FINAL, HELD, Job
+from shared.scans.jobs import Decision, Jobs
 from shared.storage import Blobs, Queue, Value
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared import faults
-from shared.scans.jobs import RESTING, Decision, Job, Jobs, Unreadable
+from shared.scans.job import RESTING, Job, Unreadable
+from shared.scans.jobs import Decision, Jobs
 
 
 class Restored:

@@ -13,7 +13,8 @@ from shared import faults
 from shared.scans.announcements import Announcements
 from shared.scans.failure_notices import FailureNotices
 from shared.scans.hold_index import HoldIndex
-from shared.scans.jobs import RESTING, Job, Jobs, written
+from shared.scans.job import RESTING, Job, written
+from shared.scans.jobs import Jobs
 from shared.scans.slots import Slots
 from shared.storage import Blobs, Value
 

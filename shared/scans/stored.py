@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from shared import faults
-from shared.scans.jobs import Job
+from shared.scans.job import Job
 from shared.storage import Blobs, Changed, Gone
 
 

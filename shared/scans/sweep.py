@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from shared import faults
 from shared.scans.holds import Holds
-from shared.scans.jobs import FINAL, HELD, PARKED, RESTING, WRITES_TAKE, Decision, Due, Job, Jobs, Unreadable
+from shared.scans.job import FINAL, HELD, PARKED, RESTING, Job, Unreadable
+from shared.scans.jobs import WRITES_TAKE, Decision, Due, Jobs
 from shared.scans.uploads import Uploads
 from shared.storage import Blobs, Queue
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from shared import faults
 from shared.scans.documents import END_BYTES, ends_well, media_type_of
-from shared.scans.jobs import AWAITING, Decision, Job, Jobs, Manifest
+from shared.scans.job import AWAITING, Job, Manifest
+from shared.scans.jobs import Decision, Jobs
 from shared.scans.ways import Ways
 from shared.storage import Blobs, Changed
 from shared.storage.blobs import Stored

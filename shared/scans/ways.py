@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from shared import faults
 from shared.faults import Action
 from shared.scans.holds import Holds
-from shared.scans.jobs import AWAITING, HELD, Decision, Job, Jobs
+from shared.scans.job import AWAITING, HELD, Job
+from shared.scans.jobs import Decision, Jobs
 from shared.storage import Queue, Value
 
 if TYPE_CHECKING:

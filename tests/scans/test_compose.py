@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.organisations import Policy
 from shared.scans.compose import compose
-from shared.scans.jobs import Job, Manifest
+from shared.scans.job import Job, Manifest
 from shared.services import now
 
 MANIFEST = Manifest("id", "to_my_email", "adele", "Lease", "en", "lease.pdf", "application/pdf", 1, "0" * 64)
