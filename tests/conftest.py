@@ -28,7 +28,8 @@ from local.microsoft.server import running as microsoft_running
 from local.microsoft.smtp_server import Submitting
 from local.microsoft.smtp_server import running as submitting
 from local.microsoft.switchboard import Switchboard
-from local.person import Page, Person
+from local.page import Page
+from local.person import Person
 from local.printer.sheet import make_sheet
 from local.tls import Tls, prepare
 from shared import settings

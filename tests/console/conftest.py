@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from functions.console_session import COOKIE
-from local.person import Page, Person
+from local.page import Page
+from local.person import Person
 
 MANY_PAGES = 6
 

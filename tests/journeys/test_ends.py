@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.microsoft.directory import Account
-from local.person import Page
+from local.page import Page
 from tests.leaks import assert_nothing_leaked, found_in, logged, secrets_of
 from tests.scans.conftest import CONTOSO, pin
 from to_my_email import Api

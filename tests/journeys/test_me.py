@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from functions.me_session import COOKIE
-from local.person import Page, Person
+from local.page import Page
+from local.person import Person
 from shared import faults
 from shared.privacy import Session, SessionInvalid
 from shared.services import Services

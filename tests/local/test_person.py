@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from local.person import LostError, Person, read
+from local.page import read
+from local.person import LostError, Person
 from tests.clients.wire import served
 
 SIGN_IN = """<title>Sign in</title><form method="post" action="/-/sign-in"><input type="hidden" name="flow" value="7">

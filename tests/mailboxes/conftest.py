@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.person import Page, Person
+from local.page import Page
+from local.person import Person
 from shared.devices import Device
 from shared.mailboxes import Owner, SignIn
 from shared.mailboxes.sign_ins import Begun
