@@ -21,7 +21,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 def _http_door(module: str) -> Callable[[func.HttpRequest, func.Context], Awaitable[func.HttpResponse]]:
     async def door(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-        from functions.answers import mounted
+        from functions.doors import mounted
 
         answer: func.HttpResponse = await mounted(module).handle_async(req, context)
         return answer

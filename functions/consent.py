@@ -7,16 +7,8 @@ from collections.abc import Callable, Iterable
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from functions.answers import (
-    FORM_LIMIT,
-    browser_of,
-    door,
-    page,
-    remember_browser,
-    require_same_site,
-    see_other,
-    trouble,
-)
+from functions.answers import browser_of, page, remember_browser, require_same_site, see_other, trouble
+from functions.doors import FORM_LIMIT, door
 from functions.forms import form_of
 from shared import faults
 from shared.handoffs import Handoff

@@ -8,7 +8,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from functions import well_known
-from functions.answers import FORM_LIMIT, door, page, problem, trouble
+from functions.answers import page, problem, trouble
+from functions.doors import FORM_LIMIT, door
 from shared import faults
 from shared.faults import Fault
 from shared.pages import Front, asset

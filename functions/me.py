@@ -11,16 +11,8 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 
-from functions.answers import (
-    FORM_LIMIT,
-    browser_of,
-    door,
-    page,
-    remember_browser,
-    require_same_site,
-    see_other,
-    trouble,
-)
+from functions.answers import browser_of, page, remember_browser, require_same_site, see_other, trouble
+from functions.doors import FORM_LIMIT, door
 from functions.me_session import forget_session, session_of
 from shared.faults import BY_REASON
 from shared.pages import Me, MeEnd, MeEnded, MeStart, MyPlace, MyPrinter, MyScan

@@ -15,18 +15,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from functions import mailbox_links, panel_browser
-from functions.answers import (
-    FORM_LIMIT,
-    browser_of,
-    door,
-    forget_browser,
-    page,
-    remember_browser,
-    require_same_site,
-    see_other,
-    trouble,
-)
+from functions.answers import browser_of, forget_browser, page, remember_browser, require_same_site, see_other, trouble
 from functions.console_session import console_signed_in
+from functions.doors import FORM_LIMIT, door
 from functions.forms import address_of, form_of
 from functions.me_session import signed_in
 from shared import faults

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions import HTTP_DOORS
-from functions.answers import application
+from functions.doors import application
 from local.queue_door import QueueDoor
 from local.serving import Server, serving
 from shared.services import Services, services

@@ -10,7 +10,8 @@ import pytest
 import requests
 from fastapi import FastAPI
 
-from functions.answers import door, problem, trouble
+from functions.answers import problem, trouble
+from functions.doors import door
 from local import app as local_app
 from shared import settings
 from shared.faults import (

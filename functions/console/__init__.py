@@ -10,20 +10,12 @@ from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
 
-from functions.answers import (
-    FORM_LIMIT,
-    browser_of,
-    door,
-    page,
-    remember_browser,
-    require_same_site,
-    see_other,
-    trouble,
-)
+from functions.answers import browser_of, page, remember_browser, require_same_site, see_other, trouble
 from functions.console import audit, consent, doctor, jobs, mailboxes, overview, people, policy, printers
 from functions.console.callers import CheckNeeded, FreshNeeded, SignInNeeded
 from functions.console.frames import frame
 from functions.console_session import cookie_of, forget_console
+from functions.doors import FORM_LIMIT, door
 from shared.pages import ConsoleAgain, ConsoleStart
 from shared.services import Services
 

@@ -10,9 +10,10 @@ from functools import cache
 
 from fastapi import FastAPI, Request, Response
 
-from functions.answers import JSON_LIMIT, UPLOAD_LIMIT, door, page, problem
+from functions.answers import page, problem
 from functions.device_api import enrolment, handoffs, mail_servers, scans
 from functions.device_api.description import describe
+from functions.doors import JSON_LIMIT, UPLOAD_LIMIT, door
 from shared.pages import ApiDocs
 from shared.services import Services
 

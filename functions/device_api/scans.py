@@ -10,11 +10,12 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from functions.answers import JSON_LIMIT, language_of
+from functions.answers import language_of
 from functions.device_api import bodies, replies
 from functions.device_api.callers import ById, Caller, Rooms, known_id
 from functions.device_api.handoffs import about
 from functions.device_api.refusals import MAILBOX_SIGNED_OUT, SIGNED_OUT, may
+from functions.doors import JSON_LIMIT
 from shared import faults
 from shared.devices import Device, Use
 from shared.scans import CURSOR, FINAL, Job, Manifest

@@ -14,6 +14,7 @@ handed in.
 Sources: RFC 8628 (codes, interval, slow_down) and RFC 10027 (cross-device flows).
 """
 
-from shared.handoffs.handoff import Handoff, Handoffs, Started
+from shared.handoffs.handoff import Handoff, Started
+from shared.handoffs.handoffs import Handoffs
 
 __all__ = ["Handoff", "Handoffs", "Started"]

@@ -68,7 +68,13 @@ TARGETS: dict[str, Target] = {
         ),
     ),
     "handoffs": Target(
-        ("shared/handoffs/handoff.py", "shared/short_codes/codes.py", "shared/short_codes/guesses.py"),
+        (
+            "shared/handoffs/handoff.py",
+            "shared/handoffs/handoffs.py",
+            "shared/handoffs/links.py",
+            "shared/short_codes/codes.py",
+            "shared/short_codes/guesses.py",
+        ),
         (
             "tests/handoffs/test_handoff.py",
             "tests/short_codes/test_codes.py",
@@ -81,7 +87,7 @@ TARGETS: dict[str, Target] = {
         ("tests/privacy/test_sessions.py", "tests/console/test_sessions.py", "tests/journeys/test_me.py"),
     ),
     "doors": Target(
-        ("functions/console/callers.py", "functions/answers.py", "functions/forms.py"),
+        ("functions/console/callers.py", "functions/answers.py", "functions/doors.py", "functions/forms.py"),
         (
             "tests/console/test_safety.py",
             "tests/console/test_sessions.py",

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 
-from functions.answers import door, problem
+from functions.answers import problem
+from functions.doors import door
 from shared.faults import Fault
 
 SAID = "canary7f3a adele@contoso.example"
@@ -46,7 +47,7 @@ def test_a_bug_shows_a_reference_and_nothing_of_itself(caplog: pytest.LogCapture
     def show(request: Request, fault: Fault) -> Any:
         return problem(request, fault)
 
-    with caplog.at_level(logging.INFO, logger="functions.answers"):
+    with caplog.at_level(logging.INFO, logger="functions"):
         status, body = asyncio.run(ask(door(app, show, largest=10), "/bug"))
     assert status == 500
     assert b"reference" in body

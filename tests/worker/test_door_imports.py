@@ -20,7 +20,7 @@ exec(sys.argv[2])
 print(json.dumps(sorted(sys.modules)))
 """
 HTTP = """
-from functions.answers import application
+from functions.doors import application
 def nothing():
     raise RuntimeError("no door asks for its services before a request")
 application({door!r}, nothing)
@@ -88,7 +88,7 @@ def test_work_without_a_person_needs_no_web(room: str) -> None:
 
 FIRST = """
 import asyncio
-from functions.answers import application
+from functions.doors import application
 app = application({door!r}, lambda: rooms)
 async def ask():
     told = []
