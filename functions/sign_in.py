@@ -61,7 +61,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
     def begin(request: Request, link: str) -> Response:
         require_same_site(services(), request)
         browser = browser_of(request) or services().secret()
-        return remember_browser(see_other(services().people.begin(link, browser=browser)), browser)
+        return remember_browser(see_other(services().first_logins.begin(link, browser=browser)), browser)
 
     app.include_router(mailbox_links.router(services))
     app.include_router(panel_browser.router(services, _view))
@@ -84,7 +84,7 @@ def build(services: Callable[[], Services]) -> FastAPI:
 def _finished(services: Services, request: Request, finished: Finished, browser: str) -> Response:
     """Hand an answer of Entra's to what it was for."""
     if finished.purpose == STORY:
-        answer = see_other(f"/s/{services.people.finish(finished)}")
+        answer = see_other(f"/s/{services.first_logins.finish(finished)}")
     elif finished.purpose == AT_THE_PANEL:
         answer = panel_browser.at_the_panel(services, finished)
     elif finished.purpose == PURPOSE:

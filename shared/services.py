@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shared.mailboxes import Accounts, MailboxConsent, Outgoings, SignIns, Statuses
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
-    from shared.people import PanelBrowser, People
+    from shared.people import FirstLogins, PanelBrowser, People
     from shared.privacy import Erasure, Overviews, Sessions, Traces
     from shared.scans import (
         Acceptance,
@@ -482,15 +482,22 @@ class Services:
         """The people of device groups."""
         from shared.people import People
 
-        return People(
-            self.storage.table("people"),
+        return People(self.storage.table("people"), self.organisations, self.grants, self.traces, self.clock)
+
+    @cached_property
+    def first_logins(self) -> FirstLogins:
+        """First logins of printers' users."""
+        from shared.people import FirstLogins
+
+        return FirstLogins(
+            self.people,
             self.organisations,
             self.grants,
             self.handoffs,
             self.authorizations,
             self.graph,
             self.traces,
-            # Asked for when it happens: what is held needs the people themselves.
+            # Asked for when it happens: a page that only looks needs nothing of what is held.
             lambda tid, group, user: self.holds.signed_in(tid, group, user),  # noqa: PLW0108
             self.clock,
         )
@@ -500,7 +507,7 @@ class Services:
         """First logins in panels' own browsers."""
         from shared.people import PanelBrowser
 
-        return PanelBrowser(self.people, self.handoffs, self.organisations, self.entra, self.settings.public_url)
+        return PanelBrowser(self.first_logins, self.handoffs, self.organisations, self.entra, self.settings.public_url)
 
     @cached_property
     def traces(self) -> Traces:

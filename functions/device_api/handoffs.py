@@ -88,7 +88,7 @@ def start_sign_in(request: Request, rooms: Rooms, device: Caller, wanted: bodies
     """
     rooms.limits.count(Use.SIGN_INS, device, wanted.user.id)
     locale = wanted.locale or device.locale
-    started = rooms.people.start(device, wanted.user.id, wanted.user.email, wanted.user.name, locale)
+    started = rooms.first_logins.start(device, wanted.user.id, wanted.user.email, wanted.user.name, locale)
     panel = rooms.panel_browser.address(device.tid, started.link)
     return _started(rooms, request, started, "s", locale, panel)
 
@@ -107,7 +107,7 @@ def sign_in_state(request: Request, rooms: Rooms, device: Caller, id: ById) -> r
 )
 def confirm_sign_in(request: Request, rooms: Rooms, device: Caller, id: ById) -> replies.HandoffState:  # noqa: A002
     """The person's OK at the panel: from now on one press is enough."""
-    return _state(request, device, rooms.people.confirm(device, known_id(id)))
+    return _state(request, device, rooms.first_logins.confirm(device, known_id(id)))
 
 
 @router.delete("/sign-ins/{id}", status_code=204, **PEOPLE, openapi_extra=may(faults.WrongState))

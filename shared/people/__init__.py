@@ -10,7 +10,8 @@ is an address compared: the one the device has for him with the ``mail`` and ``u
 own ``/me``. Then he is pinned, and only the pin counts.
 """
 
+from shared.people.first_login import STORY, FirstLogins, same_address
 from shared.people.panel_browser import PanelBrowser
-from shared.people.people import STORY, People, Person, UserStatus, same_address
+from shared.people.people import People, Person, UserStatus
 
-__all__ = ["STORY", "PanelBrowser", "People", "Person", "UserStatus", "same_address"]
+__all__ = ["STORY", "FirstLogins", "PanelBrowser", "People", "Person", "UserStatus", "same_address"]

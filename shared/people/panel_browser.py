@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shared import faults
-from shared.people.people import STORY
+from shared.people.first_login import STORY, FirstLogins
 
 if TYPE_CHECKING:
     from shared.handoffs import Handoff, Handoffs
     from shared.identity import Entra, Finished, Redeemed
     from shared.organisations import Organisations
-    from shared.people.people import People
 
 PURPOSE = "sign_in_at_panel"
 LEFT = "/auth/signed-out"
@@ -41,17 +40,17 @@ class PanelBrowser:
     """First logins in panels' own browsers.
 
     Args:
-        people: checks who it is.
-        handoffs: first logins under way.
+        first_logins: check who it is.
+        handoffs: those under way.
         organisations: decide whether it is allowed.
         entra: knows Microsoft's sign-out.
         public_url: origin of this service.
     """
 
     def __init__(
-        self, people: People, handoffs: Handoffs, organisations: Organisations, entra: Entra, public_url: str
+        self, first_logins: FirstLogins, handoffs: Handoffs, organisations: Organisations, entra: Entra, public_url: str
     ) -> None:
-        self._people = people
+        self._first_logins = first_logins
         self._handoffs = handoffs
         self._organisations = organisations
         self._entra = entra
@@ -83,7 +82,7 @@ class PanelBrowser:
             LinkUnknown, PersonMust, WrongState: there is no such first login (any more), or not here.
         """
         self.look(link)
-        return self._people.begin(link, browser=browser, purpose=PURPOSE, prompt="login")
+        return self._first_logins.begin(link, browser=browser, purpose=PURPOSE, prompt="login")
 
     def finish(self, finished: Finished) -> str:
         """Entra has answered: check who it is, and return the address of Microsoft's sign-out, however that went."""
@@ -96,7 +95,7 @@ class PanelBrowser:
             return redeemed
 
         try:
-            self._people.finish(replace(finished, redeem=redeem))
+            self._first_logins.finish(replace(finished, redeem=redeem))
         except faults.Fault as met:
             log.info("a sign-in at a panel was refused: %s", met)
             fault = met.reason
