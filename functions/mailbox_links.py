@@ -52,7 +52,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
     def begin(request: Request, sign_in: str) -> Response:
         require_same_site(services(), request)
         browser = browser_of(request) or services().secret()
-        address = services().mailbox_sign_ins.begin(sign_in, browser=browser)
+        address = services().mailbox_sign_ins_by_link.begin(sign_in, browser=browser)
         return remember_browser(see_other(address), browser)
 
     @routes.post("/auth/mailbox")
@@ -68,7 +68,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
             refused = services().mailbox_consent.answer(request.query_params)
             return see_other(f"/console/mail?{f'not={refused.reason}' if refused else 'done=mailbox_consented'}")
         finished = services().mailbox_authorizations.finish(tx, browser=browser_of(request))
-        found = services().mailbox_sign_ins.finish(finished)
+        found = services().mailbox_sign_ins_by_link.finish(finished)
         return forget_browser(see_other(f"/s/mailbox/{found.id}"))
 
     return routes

@@ -92,7 +92,7 @@ def _finished(services: Services, request: Request, finished: Finished, browser:
     elif finished.purpose == CONSOLE:
         answer = console_signed_in(services, request, finished)
     elif finished.purpose == mailbox_links.PURPOSE:
-        answer = see_other(f"/s/mailbox/{services.mailbox_sign_ins.finish(finished).id}")
+        answer = see_other(f"/s/mailbox/{services.mailbox_sign_ins_by_link.finish(finished).id}")
     else:
         onward = services.consents.finish(finished, browser=browser)
         if onward.again:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.identity.client_assertion import ClientAssertion, FederatedAssertion
     from shared.identity.managed_identity import ManagedIdentity
     from shared.mail import Graph, Mailboxes, Smtp, Transports
-    from shared.mailboxes import Accounts, MailboxConsent, Outgoings, SignIns, Statuses
+    from shared.mailboxes import Accounts, MailboxConsent, Outgoings, SignIns, SignInsByLink, Statuses
     from shared.organisations import Consents, Organisations
     from shared.pages import Pages
     from shared.people import FirstLogins, PanelBrowser, People
@@ -302,12 +302,18 @@ class Services:
             self.mailbox_grants,
             self.mailbox_entra,
             self.graph,
-            self.organisations,
-            self.authorizations,
-            self.mailbox_authorizations,
             self.sealer,
             self.clock,
             self._random_bytes,
+        )
+
+    @cached_property
+    def mailbox_sign_ins_by_link(self) -> SignInsByLink:
+        """Sign-ins of printers' mailboxes that go through a browser."""
+        from shared.mailboxes import SignInsByLink
+
+        return SignInsByLink(
+            self.mailbox_sign_ins, self.organisations, self.authorizations, self.mailbox_authorizations
         )
 
     @cached_property

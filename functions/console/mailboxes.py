@@ -18,7 +18,7 @@ from shared.faults import BY_REASON
 from shared.mailboxes import Owner, SignIn, StatusOf
 from shared.mailboxes.accounts import FAX
 from shared.mailboxes.outgoing import KINDS
-from shared.mailboxes.sign_ins import SERVICES
+from shared.mailboxes.sign_in import SERVICES
 from shared.pages import ConsoleMail, ConsoleMailboxSignIn, ConsolePrinterMail, MailRow, ServerView
 from shared.services import Services
 

@@ -28,9 +28,11 @@ from shared.exports import exported
 
 if TYPE_CHECKING:
     from shared.mailboxes.accounts import Account, Accounts, Owner
+    from shared.mailboxes.by_link import SignInsByLink
     from shared.mailboxes.consent import MailboxConsent
     from shared.mailboxes.outgoing import Outgoing, Outgoings
-    from shared.mailboxes.sign_ins import SignIn, SignIns
+    from shared.mailboxes.sign_in import SignIn
+    from shared.mailboxes.sign_ins import SignIns
     from shared.mailboxes.status import Statuses, StatusOf
 
 PURPOSE = "mailbox"
@@ -46,6 +48,7 @@ __all__ = [
     "Owner",
     "SignIn",
     "SignIns",
+    "SignInsByLink",
     "StatusOf",
     "Statuses",
 ]
@@ -59,8 +62,9 @@ __getattr__ = exported(
         "MailboxConsent": "consent",
         "Outgoing": "outgoing",
         "Outgoings": "outgoing",
-        "SignIn": "sign_ins",
+        "SignIn": "sign_in",
         "SignIns": "sign_ins",
+        "SignInsByLink": "by_link",
         "StatusOf": "status",
         "Statuses": "status",
     },

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared import faults
-from shared.mailboxes.sign_ins import RANGE
+from shared.mailboxes.sign_in import RANGE
 
 if TYPE_CHECKING:
     from shared.identity import MailboxEntra

@@ -1,4 +1,4 @@
-"""Signing a printer's mailbox in: by a device code, and where a policy blocks those, by a link.
+"""Sign-ins of printers' mailboxes under way: begun with a device code, looked at, and ended.
 
 There is no loop that waits for anybody: whoever looks at a sign-in makes at most one poll, and no faster than Entra
 allows (RFC 8628 section 3.5), counted in the row and so for all instances.
@@ -9,63 +9,29 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import faults, texts
-from shared.mailboxes import PURPOSE
-from shared.mailboxes.accounts import EXCHANGE_ONLINE, OUTLOOK_COM, Account, Accounts, Owner
+from shared.mailboxes.accounts import OUTLOOK_COM, Account, Accounts, Owner
 from shared.mailboxes.eligible import mailbox_of
-from shared.organisations.ranges import RANGES, Range
+from shared.mailboxes.sign_in import RANGE, Begun, SignIn
+from shared.organisations.ranges import Range
 from shared.storage import Gone, Row, Table, Value, key
 from shared.vault import SealBroken
 
 if TYPE_CHECKING:
-    from shared.identity import Authorizations, Finished, MailboxEntra, Redeemed
+    from shared.identity import MailboxEntra, Redeemed
     from shared.mail import Graph
-    from shared.organisations import Organisations
     from shared.vault import Grants, Sealer
 
 ROW = "mailbox"
 LINK_LIFE = timedelta(minutes=15)
-RANGE = RANGES["send-large"]
-"""What is asked for: Graph's Mail.Send, which needs nothing switched on, and SMTP for what Graph does not take."""
 REMEMBERED = timedelta(hours=1)
 """How long the end of a sign-in can be looked at."""
 FINAL = frozenset({"active", "denied", "expired"})
-SERVICES = (EXCHANGE_ONLINE, OUTLOOK_COM)
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SignIn:
-    """A sign-in as it stands."""
-
-    id: str
-    owner: Owner
-    use: str
-    service: str
-    status: str
-    """pending, active, denied, expired or blocked."""
-    account_hint: str | None
-    reason: str | None
-    """Slug of the fault that stands in its way, or ended it."""
-    interval: int
-    ends: datetime
-    locale: str
-
-
-@dataclass(frozen=True)
-class Begun:
-    """What is shown to whoever is to sign in; times in seconds."""
-
-    id: str
-    user_code: str
-    verification_uri: str
-    expires_in: int
-    interval: int
 
 
 class SignIns:
@@ -77,9 +43,6 @@ class SignIns:
         grants: their tokens.
         entra: of the mailbox's app registration; None where none is set up.
         graph: tells whose mailbox a token is for.
-        organisations: say what people's registration may be asked for.
-        peoples_registration: authorizations through the app registration for people.
-        own_registration: authorizations through the mailbox's.
         sealer: seals what Entra gave us to poll with.
         clock: the time now.
         random_bytes: gives n unpredictable bytes.
@@ -92,9 +55,6 @@ class SignIns:
         grants: Grants,
         entra: MailboxEntra | None,
         graph: Graph,
-        organisations: Organisations,
-        peoples_registration: Authorizations,
-        own_registration: Authorizations,
         sealer: Sealer,
         clock: Callable[[], datetime],
         random_bytes: Callable[[int], bytes],
@@ -104,9 +64,6 @@ class SignIns:
         self._grants = grants
         self._entra_or_none = entra
         self._graph = graph
-        self._organisations = organisations
-        self._peoples_registration = peoples_registration
-        self._own_registration = own_registration
         self._sealer = sealer
         self._clock = clock
         self._random_bytes = random_bytes
@@ -232,47 +189,6 @@ class SignIns:
         if row["status"] == "blocked" and self._clock() >= row["ends"]:
             raise faults.SignInTimedOut
         return self._shown(sign_in, row)
-
-    def begin(self, sign_in: str, *, browser: str) -> str:
-        """The button on the link's page: return Entra's address, for authorization code and PKCE.
-
-        A work account goes through people's app registration, which the organisation has consented to; a personal
-        one through the mailbox's, as a public client.
-
-        Raises:
-            LinkUnknown, SignInTimedOut, WrongState: there is no such sign-in (any more).
-            ConsentRequired, ConsentWithdrawn: the organisation must consent to people's app first.
-        """
-        from shared.identity.id_token import PERSONAL_TENANT
-
-        found = self.by_link(sign_in)
-        if found.status != "blocked":
-            raise faults.WrongState(found.status)
-        personal = found.service == OUTLOOK_COM
-        return (self._own_registration if personal else self._peoples_registration).begin(
-            PURPOSE,
-            sign_in,
-            tid=PERSONAL_TENANT if personal else found.owner.tid,
-            scopes=self._range(found).scopes,
-            browser=browser,
-            owner=found.owner.tid,
-        )
-
-    def finish(self, finished: Finished) -> SignIn:
-        """Entra has answered through the browser that began it: check who it is, and let the account count.
-
-        Raises:
-            Fault: why not; the tokens are dropped, and somebody else may try by the same link.
-        """
-        found = self.by_link(finished.subject)
-        if found.status != "blocked":
-            raise faults.WrongState(found.status)
-        return self.activate(found.id, finished.redeem(), self._range(found))
-
-    def _range(self, found: SignIn) -> Range:
-        if found.service == OUTLOOK_COM:
-            return RANGE
-        return self._organisations.get(found.owner.tid).require_consent()
 
     def activate(self, sign_in: str, redeemed: Redeemed, granted: Range) -> SignIn:
         """Somebody has signed in: check who he is, keep his tokens, and let the account count.

@@ -14,7 +14,7 @@ from infra.entra.check import deviations
 from infra.entra.graph import Applications, GraphError
 from infra.entra.register import register_mailbox, register_main
 from shared.identity.client_assertion import EXCHANGE
-from shared.mailboxes.sign_ins import RANGE
+from shared.mailboxes.sign_in import RANGE
 from shared.organisations import RANGES
 from tests.infra import azure_cli
 

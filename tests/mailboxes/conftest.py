@@ -14,7 +14,7 @@ from local.page import Page
 from local.person import Person
 from shared.devices import Device
 from shared.mailboxes import Owner, SignIn
-from shared.mailboxes.sign_ins import Begun
+from shared.mailboxes.sign_in import Begun
 from shared.organisations import RANGES
 from shared.organisations.policy import Policy
 from shared.scans import Job, Manifest
