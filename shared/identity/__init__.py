@@ -16,8 +16,9 @@ from shared.exports import exported
 if TYPE_CHECKING:
     from shared.identity.authorizations import Authorizations, Finished
     from shared.identity.device_code import MailboxEntra
-    from shared.identity.entra import Entra, Redeemed, Token
+    from shared.identity.entra import Entra
     from shared.identity.id_token import Account
+    from shared.identity.token_response import Redeemed, Token
 
 __all__ = ["Account", "Authorizations", "Entra", "Finished", "MailboxEntra", "Redeemed", "Token"]
 
@@ -28,8 +29,8 @@ __getattr__ = exported(
         "Finished": "authorizations",
         "MailboxEntra": "device_code",
         "Entra": "entra",
-        "Redeemed": "entra",
-        "Token": "entra",
+        "Redeemed": "token_response",
+        "Token": "token_response",
         "Account": "id_token",
     },
 )

@@ -26,7 +26,8 @@ from shared.storage import Gone, Row, Table, Value, key
 from shared.vault import SealBroken
 
 if TYPE_CHECKING:
-    from shared.identity.entra import Entra, Redeemed
+    from shared.identity.entra import Entra
+    from shared.identity.token_response import Redeemed
     from shared.vault import Sealer
 
 MINUTES = 10

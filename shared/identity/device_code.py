@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from shared import faults
 from shared.identity import errors
-from shared.identity.entra import CAPABILITIES, Entra, Redeemed, Token, granted, speaking
+from shared.identity.entra import CAPABILITIES, Entra
 from shared.identity.id_token import PERSONAL_TENANT, canonical, prove
+from shared.identity.session import speaking
+from shared.identity.token_response import Redeemed, Token, granted
 
 if TYPE_CHECKING:
     import msal

@@ -1,29 +1,27 @@
 """MSAL, spoken to in one place and with its traps walked around.
 
-One process-wide HTTP session; scopes in one canonical form; a time-out on every call; MSAL's token
-cache is read by nobody but this room. Facts about MSAL 1.39 are from its source.
+One process-wide HTTP session (``session``); scopes in one canonical form (``token_response``); a time-out on every
+call; MSAL's token cache is read by nobody but this room. Facts about MSAL 1.39 are from its source.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import requests
-
 from shared import faults
 from shared.identity import errors
 from shared.identity.client_assertion import ClientProof
-from shared.identity.id_token import Account, SigningKeys, canonical, prove
-from shared.outbound import CONNECT_SECONDS, READ_SECONDS, OutboundSession
+from shared.identity.id_token import SigningKeys, canonical, prove
+from shared.identity.session import WAIT, Session, speaking
+from shared.identity.token_response import GRAPH, Redeemed, Token, claims_of, granted
+from shared.outbound import CONNECT_SECONDS, READ_SECONDS
 
 if TYPE_CHECKING:
     import msal
@@ -32,63 +30,10 @@ if TYPE_CHECKING:
 
 ORGANIZATIONS = "organizations"
 """The authority of all work and school accounts (Microsoft, "Application configuration options")."""
-GRAPH = "https://graph.microsoft.com/"
-"""The resource in front of every scope, whatever host Graph is reached at."""
 TOKEN_MARGIN = 300.0
 """Seconds that a held access token must still be good for, before it is used for a send."""
 CAPABILITIES = ["CP1"]
 """We answer claims challenges, and get longer lived access tokens for it (continuous access evaluation)."""
-WAIT, LONGEST_WAIT = 30.0, 3600.0
-"""Seconds to wait where Entra does not say, and at most."""
-LONGEST_CLAIMS = 8192
-_TOO_MANY, _SERVER_ERROR = 429, 500
-
-
-@dataclass(frozen=True)
-class Redeemed:
-    """A finished authorization: who, with which scopes, and MSAL's cache that holds the tokens."""
-
-    account: Account
-    scopes: frozenset[str]
-    cache: str
-    access_token: str
-
-    def covers(self, scopes: Iterable[str]) -> bool:
-        """Say whether all these scopes (full addresses) were granted; case does not matter to Entra."""
-        return {scope.lower() for scope in scopes} <= {scope.lower() for scope in self.scopes}
-
-
-@dataclass(frozen=True)
-class Token:
-    """A new access token, the scopes that Entra says it has, and MSAL's cache with what came along with it."""
-
-    access_token: str
-    cache: str
-    scopes: frozenset[str] = frozenset()
-
-
-class _Session(OutboundSession):
-    """Says what passes by itself, with Entra's own Retry-After, which MSAL swallows.
-
-    An answer that is no JSON never reaches MSAL: it would write the whole of it, tokens included, into the log.
-    """
-
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        answer = super().request(*args, **kwargs)
-        if answer.status_code == _TOO_MANY or answer.status_code >= _SERVER_ERROR:
-            kind = faults.Throttled if answer.status_code == _TOO_MANY else faults.MicrosoftUnavailable
-            raise kind(f"login service, status {answer.status_code}", retry_after=_seconds(answer))
-        try:
-            answer.json()
-        except ValueError:
-            raise faults.MicrosoftUnavailable("login service, no JSON", retry_after=WAIT) from None
-        return answer
-
-
-def _seconds(answer: requests.Response) -> float:
-    """Return how long to wait; Entra writes Retry-After as a number."""
-    said = answer.headers.get("Retry-After", "")
-    return min(float(said), LONGEST_WAIT) if said.isascii() and said.isdigit() else WAIT
 
 
 class Entra:
@@ -106,7 +51,7 @@ class Entra:
         self._client_id = client_id
         self._proof = proof
         self._clock = clock
-        self._session = _Session()
+        self._session = Session()
         self._discovered: dict[str, dict[str, Any]] = {}
         self._discovering = threading.Lock()
         self._keys = SigningKeys(authority_url, self._session.get, clock)
@@ -256,7 +201,7 @@ class Entra:
             raise faults.SignInRequired("empty cache")
         if "error" in answer:
             fault = self._refused(answer)
-            fault.claims = _claims(answer) or claims
+            fault.claims = claims_of(answer) or claims
             raise fault
         return Token(answer["access_token"], held.serialize(), granted(answer))
 
@@ -339,38 +284,3 @@ class Entra:
         from shared.identity.token_cache import TokenCache
 
         return TokenCache(self._clock, serialized)
-
-
-def _claims(answer: Mapping[str, Any]) -> str | None:
-    """Return the claims that an error answer wants to be asked for (Microsoft, "Claims challenges"): a JSON object."""
-    claims = answer.get("claims")
-    if not isinstance(claims, str) or len(claims) > LONGEST_CLAIMS:
-        return None
-    try:
-        return claims if isinstance(json.loads(claims), dict) else None
-    except (ValueError, RecursionError):
-        return None
-
-
-def granted(answer: Mapping[str, Any]) -> frozenset[str]:
-    """Return the scopes of a token response in full form; Entra may answer in short form and any case."""
-    return frozenset(canonical_scope(scope) for scope in str(answer.get("scope", "")).split())
-
-
-def canonical_scope(scope: str) -> str:
-    """Return a scope as a full address; a bare name means Graph (Microsoft, "Scopes and permissions")."""
-    return scope if "://" in scope or scope in {"openid", "profile", "offline_access", "email"} else GRAPH + scope
-
-
-class speaking:  # noqa: N801  (reads as a word at its place)
-    """Turn what MSAL and requests raise into faults."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or isinstance(error, faults.Fault):
-            return
-        if isinstance(error, requests.RequestException):
-            # Only the type: the text of a requests error quotes addresses and queries.
-            raise faults.NoConnection(type(error).__name__, retry_after=WAIT) from None

@@ -7,8 +7,8 @@ import pytest
 
 from shared import faults
 from shared.identity.authorizations import Finished
-from shared.identity.entra import Redeemed
 from shared.identity.id_token import Account
+from shared.identity.token_response import Redeemed
 from shared.services import Services
 from tests.privacy.conftest import ADELE, CONTOSO
 
