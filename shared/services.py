@@ -152,7 +152,7 @@ class Services:
         """Rotation of keys."""
         from shared.vault.key_upkeep import KeyUpkeep
 
-        return KeyUpkeep(self.data_keys, [self.grants, self.mailbox_grants], self.clock)
+        return KeyUpkeep(self.data_keys, [self.grants.rows, self.mailbox_grants.rows], self.clock)
 
     @cached_property
     def entra(self) -> Entra:

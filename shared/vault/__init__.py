@@ -13,7 +13,8 @@ person is at a printer (``people``). It may import ``shared.faults``, ``shared.s
     sealing            bytes at their place, under a tenant's data key (docs/sealed-format.md)
     data_keys          versions of a tenant's key; unwrapped_keys holds them in memory
     key_encryption     what wraps data keys: the interface, and the key file; key_vault is the other
-    grants             what lets us send as a person
+    grants             what lets us send as a person: grant is what is known of one, grant_rows how it lies in its row,
+                       refreshes how it is refreshed by one worker at a time
     key_upkeep         rotation of both keys, for the timer and the command
 
 A grant's life::

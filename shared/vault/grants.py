@@ -1,16 +1,7 @@
 """One grant per person: what lets us send as him, sealed, and refreshed by one worker at a time.
 
-Many workers may need the same person's token at once. The rules (threats R16 to R24):
-
-- whoever refreshes holds a lease in the row, taken by compare-and-swap; the others wait for the row to
-  change and use what the first one brought, so an expiry costs one call to Entra;
-- what a refresh brought is written only over the tokens it was made from. A row that is gone, has ended or
-  holds newer tokens wins, so nothing is resurrected;
-- a refusal (``invalid_grant`` and its kin) is believed only by who still holds the lease: somebody else's
-  refresh may have been what made the old token invalid;
-- our own bad credential, a throttle or a fault of Microsoft's changes nothing but the lease.
-
-What is promised beside which identity provider, and what is not, stands in docs/vault.md.
+Who refreshes, and what is believed of what it brings, is in ``refreshes``; how a grant lies in its row, in
+``grant_rows``. What is promised beside which identity provider, and what is not, stands in docs/vault.md.
 """
 
 from __future__ import annotations
@@ -18,27 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared import faults
-from shared.storage import AlreadyThere, Changed, Gone, Row, Table, Value, key
-from shared.vault.grant import Grant, looked_at, read, version_of
+from shared.storage import Changed, Gone, Row, Table, Value, key
+from shared.vault.grant import Grant, read, version_of
+from shared.vault.grant_rows import GrantRows, Values, ending
+from shared.vault.refreshes import FIRST_LOOK, WAIT, Refreshes
 from shared.vault.renewals import Renewals
-from shared.vault.sealing import SealBroken, Sealer, key_id_of
+from shared.vault.sealing import Sealer
 
 if TYPE_CHECKING:
     from shared.identity import Entra, Token
 
-LEASE = timedelta(seconds=90)
-"""Longer than a refresh takes with all its time-outs (25 s each for somebody else's discovery, ours, the token)."""
-WAIT = timedelta(seconds=20)
-"""How long a worker waits for another one's refresh before it gives the job back."""
-FIRST_LOOK, LONGEST_LOOK = 0.05, 1.0
-"""Seconds between two looks at a row that another worker is refreshing."""
 SETTLE_TRIES = 8
 PAUSED = "paused"
 """Note of the fault where nobody was asked, because the mailbox is paused (:meth:`Grants.pause`)."""
-Values = dict[str, Value | None]
 
 
 class Grants:
@@ -69,15 +55,13 @@ class Grants:
         below: Callable[[int], int],
         name: str = "grants",
     ) -> None:
+        self.rows = GrantRows(table, renewals, sealer, name)
+        self._refreshes = Refreshes(table, self.rows, entra, clock, new_id, sleep, below)
         self._table = table
-        self._name = name
         self._renewals = renewals
-        self._sealer = sealer
         self._entra = entra
         self._clock = clock
         self._new_id = new_id
-        self._sleep = sleep
-        self._below = below
 
     def store(
         self,
@@ -107,7 +91,7 @@ class Grants:
         values: Values = {
             "epoch": epoch,
             "generation": 0,
-            "sealed": self._seal(tid, oid, epoch, 0, cache),
+            "sealed": self.rows.seal(tid, oid, epoch, 0, cache),
             "signed_in": now,
             "refreshed": now,
             "ends": now + timedelta(days=days) if days else None,
@@ -120,7 +104,7 @@ class Grants:
             # A pause is the mailbox's, and no sign-in ends it.
             paused = old.get("not_before") if old is not None else None
             try:
-                self._write(tid, oid, old, {**values, "not_before": paused})
+                self.rows.write(tid, oid, old, {**values, "not_before": paused})
             except Changed:
                 continue
             return
@@ -168,14 +152,14 @@ class Grants:
             row = self._usable(tid, oid)
             if (left := self._pause_left(row)) > 0:
                 raise faults.Throttled(PAUSED, retry_after=left)
-            cache = self._open(tid, oid, row)
+            cache = self.rows.open(tid, oid, row)
             held = self._entra.held_token(cache, scopes)
             if held is not None and held != refused:
                 return held
-            mine = None if self._leased(row) else self._lease(row)
+            mine = None if self._refreshes.leased(row) else self._refreshes.lease(row)
             if mine is not None:
                 try:
-                    fresh = self._refresh(tid, oid, mine, cache, scopes, claims)
+                    fresh = self._refreshes.refresh(tid, oid, mine, cache, scopes, claims)
                 except (faults.PersonMust, faults.AdministratorMust):
                     raise
                 except faults.Fault:
@@ -188,7 +172,7 @@ class Grants:
                     return fresh.access_token
                 continue  # the row has become another one, and may hold what we want
             waits_until = waits_until or self._clock() + WAIT
-            look = self._wait(look, waits_until)
+            look = self._refreshes.wait(look, waits_until)
 
     def ask(self, tid: str, oid: str, scopes: Sequence[str], claims: str | None = None) -> Token:
         """Return what Entra says at this moment, whatever is held: to see whether it still says yes.
@@ -209,12 +193,12 @@ class Grants:
             row = self._usable(tid, oid)
             if (left := self._pause_left(row)) > 0:
                 raise faults.Throttled(PAUSED, retry_after=left)
-            cache = self._open(tid, oid, row)
-            mine = None if self._leased(row) else self._lease(row)
-            fresh = self._refresh(tid, oid, mine, cache, scopes, claims) if mine is not None else None
+            cache = self.rows.open(tid, oid, row)
+            mine = None if self._refreshes.leased(row) else self._refreshes.lease(row)
+            fresh = self._refreshes.refresh(tid, oid, mine, cache, scopes, claims) if mine is not None else None
             if fresh is not None:
                 return fresh
-            look = self._wait(look, waits_until)
+            look = self._refreshes.wait(look, waits_until)
 
     def renew(self, grant: Grant, scopes: Sequence[str]) -> None:
         """Refresh a sleeping grant, so that it does not end by inactivity.
@@ -225,12 +209,12 @@ class Grants:
             Fault: as :meth:`access_token` does.
         """
         row = self._usable(grant.tid, grant.oid)
-        if version_of(row) != grant.version or self._leased(row):
+        if version_of(row) != grant.version or self._refreshes.leased(row):
             return
-        cache = self._open(grant.tid, grant.oid, row)
-        mine = self._lease(row)
+        cache = self.rows.open(grant.tid, grant.oid, row)
+        mine = self._refreshes.lease(row)
         if mine is not None:
-            self._refresh(grant.tid, grant.oid, mine, cache, scopes, None)
+            self._refreshes.refresh(grant.tid, grant.oid, mine, cache, scopes, None)
 
     def pause(self, tid: str, oid: str, until: datetime) -> None:
         """Let nobody have an access token for this mailbox before ``until``: Microsoft asked us to wait.
@@ -269,7 +253,7 @@ class Grants:
             if row is None or row.get("ended") or version_of(row)[0] != grant.version[0]:
                 return
             try:
-                self._write(grant.tid, grant.oid, row, {**row.values, **self._ending(reason)})
+                self.rows.write(grant.tid, grant.oid, row, {**row.values, **ending(reason, self._clock())})
             except Changed:
                 continue
             return
@@ -284,7 +268,7 @@ class Grants:
             return False
         try:
             put_off = None if told else self._clock()
-            self._write(grant.tid, grant.oid, row, {**row.values, "notified": told or None, "put_off": put_off})
+            self.rows.write(grant.tid, grant.oid, row, {**row.values, "notified": told or None, "put_off": put_off})
         except Changed:
             return False
         return True
@@ -295,7 +279,7 @@ class Grants:
         if row is None or row.get("ended") or row.get("due") != grant.due:
             return
         with suppress(Changed):
-            self._write(grant.tid, grant.oid, row, {**row.values, "put_off": self._clock()})
+            self.rows.write(grant.tid, grant.oid, row, {**row.values, "put_off": self._clock()})
 
     def erase(self, tid: str, oid: str, *, asked: datetime | None = None) -> None:
         """Delete everything in the grant and put a tombstone in its place (threats R19, I04).
@@ -318,7 +302,7 @@ class Grants:
                 "erased": now,
             }
             try:
-                self._write(tid, oid, row, tombstone)
+                self.rows.write(tid, oid, row, tombstone)
             except Changed:
                 continue
             return
@@ -333,121 +317,6 @@ class Grants:
             row = None
         self._renewals.forget_person(tid, oid, unless=row.get("due") if row else None)
 
-    def reseal(self, tid: str) -> int:
-        """Seal again, under the tenant's present key, every grant of it that lies under an older one.
-
-        A grant that somebody writes meanwhile is his; one that does not open is left as it is (G16).
-
-        Returns:
-            How many were sealed again.
-        """
-        count = 0
-        for row in self._table.query(key(tid)):
-            place = self._place(tid, row.row, row["epoch"], row["generation"])
-            sealed = row.get("sealed")
-            with suppress(Changed, SealBroken):
-                if sealed and not self._sealer.is_current(tid, sealed):
-                    again = self._sealer.seal(tid, self._sealer.open(tid, sealed, *place), *place)
-                    self._table.replace(row, {**row.values, "sealed": again})
-                    count += 1
-        return count
-
-    def key_ids(self, tid: str) -> set[bytes]:
-        """Return the ids of the data keys under which grants of the tenant lie."""
-        return {key_id_of(row["sealed"]) for row in self._table.query(key(tid)) if row.get("sealed")}
-
-    def _refresh(
-        self, tid: str, oid: str, mine: Row, cache: str, scopes: Sequence[str], claims: str | None
-    ) -> Token | None:
-        """Ask Entra while holding the lease; None where somebody else's word about the row counts by now."""
-        try:
-            token = self._entra.refresh(tid, cache, scopes, claims)
-        except faults.PersonMust as fault:
-            if not self._settle(tid, oid, mine, {**self._ending(type(fault)), "claims": fault.claims}):
-                return None
-            raise
-        except faults.ConsentWithdrawn:
-            # The organisation's row says so, once, and is what a new consent mends.
-            self._settle(tid, oid, mine, {})
-            raise
-        except faults.AdministratorMust as fault:
-            # Looked at every day: nobody tells us when it is lifted.
-            blocked: Values = {"blocked": fault.reason, "claims": fault.claims, "put_off": self._clock()}
-            self._settle(tid, oid, mine, blocked)
-            raise
-        except faults.Fault:
-            self._settle(tid, oid, mine, {})
-            raise
-        generation = mine["generation"] + 1
-        fresh: Values = {
-            "generation": generation,
-            "sealed": self._seal(tid, oid, mine["epoch"], generation, token.cache),
-            "refreshed": self._clock(),
-            "blocked": None,
-            "claims": None,
-            "put_off": None,
-        }
-        # Whoever took the lease over when ours ran out: these tokens are newer than those in the row.
-        return token if self._settle(tid, oid, mine, fresh, whoever_holds=True) else None
-
-    def _settle(
-        self, tid: str, oid: str, mine: Row, changes: Mapping[str, Value | None], *, whoever_holds: bool = False
-    ) -> bool:
-        """Write what came of a refresh and give the lease back, if the tokens are the same and the lease is ours."""
-        row: Row | None = mine
-        for _ in range(SETTLE_TRIES):
-            if row is None or row.get("ended") or version_of(row) != version_of(mine):
-                return False
-            if row.get("lease") != mine["lease"] and not whoever_holds:
-                return False
-            try:
-                self._write(tid, oid, row, {**row.values, "lease": None, "lease_until": None, **changes})
-            except Changed:
-                row = self._table.get(mine.partition, mine.row)
-                continue
-            return True
-        return False
-
-    def _write(self, tid: str, oid: str, old: Row | None, values: Mapping[str, Any]) -> None:
-        """Write a grant over ``old``, and move its entry among the renewals along.
-
-        Raises:
-            Changed: ``old`` is not what the table holds (any more).
-        """
-        before = old.get("due") if old else None
-        moment = looked_at(tid, oid, values)
-        due = self._renewals.note(tid, oid, moment, before) if moment else None
-        try:
-            if old is None:
-                self._table.insert(key(tid), key(oid), {**values, "due": due})
-            else:
-                self._table.replace(old, {**values, "due": due})
-        except (AlreadyThere, Changed) as error:
-            self._renewals.forget(due, unless=before)
-            raise Changed from error
-        self._renewals.forget(before, unless=due)
-
-    def _ending(self, reason: type[faults.PersonMust]) -> Values:
-        # The tokens go: nobody will use them again, and whoever reads the table should not find them.
-        return {"ended": reason.reason, "ended_at": self._clock(), "sealed": None}
-
-    def _wait(self, look: float, until: datetime) -> float:
-        """Wait for another worker's refresh, and return how long to wait the next time."""
-        if self._clock() >= until:
-            raise faults.MicrosoftUnavailable("another worker's refresh", retry_after=5)
-        self._sleep(look + look * self._below(100) / 100)
-        return min(look * 2, LONGEST_LOOK)
-
-    def _lease(self, row: Row) -> Row | None:
-        until = self._clock() + LEASE
-        try:
-            return self._table.replace(row, {**row.values, "lease": self._new_id(), "lease_until": until})
-        except Changed:
-            return None
-
-    def _leased(self, row: Row) -> bool:
-        return row.get("lease") is not None and self._clock() < row["lease_until"]
-
     def _pause_left(self, row: Row) -> float:
         """Return how many seconds are left of a pause."""
         until = row.get("not_before")
@@ -460,20 +329,3 @@ class Grants:
         if ended := read(tid, oid, row, self._clock()).ended:
             raise faults.BY_REASON[ended]("ended earlier")
         return row
-
-    def _seal(self, tid: str, oid: str, epoch: str, generation: int, cache: str) -> bytes:
-        try:
-            return self._sealer.seal(tid, cache.encode(), *self._place(tid, oid, epoch, generation))
-        except SealBroken as error:
-            raise faults.SignInRequired("erased meanwhile") from error
-
-    def _open(self, tid: str, oid: str, row: Row) -> str:
-        try:
-            place = self._place(tid, oid, row["epoch"], row["generation"])
-            return self._sealer.open(tid, row.get("sealed", b""), *place).decode()
-        except SealBroken as error:
-            # Nothing is deleted: a key that is missing today may be there tomorrow (threat G16).
-            raise faults.SignInRequired("seal broken") from error
-
-    def _place(self, tid: str, oid: str, epoch: str, generation: int) -> tuple[str, ...]:
-        return (self._name, key(tid), key(oid), "sealed", oid, epoch, str(generation))

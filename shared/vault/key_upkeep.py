@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 
 from shared import faults
 from shared.vault.data_keys import DataKey, DataKeys
-from shared.vault.grants import Grants
+from shared.vault.grant_rows import GrantRows
 from shared.vault.sealing import SealBroken
 
 OLDEST = timedelta(days=90)
@@ -43,13 +43,13 @@ class KeyUpkeep:
 
     Args:
         data_keys: the keys.
-        grants: what lies under them for longer than :data:`RESTS`: of people, and of printers' mailboxes.
+        rows: what lies under them for longer than :data:`RESTS`: grants of people, and of printers' mailboxes.
         clock: the time now.
     """
 
-    def __init__(self, data_keys: DataKeys, grants: Sequence[Grants], clock: Callable[[], datetime]) -> None:
+    def __init__(self, data_keys: DataKeys, rows: Sequence[GrantRows], clock: Callable[[], datetime]) -> None:
         self._data_keys = data_keys
-        self._grants = grants
+        self._rows = rows
         self._clock = clock
 
     def run(self) -> None:
@@ -116,14 +116,14 @@ class KeyUpkeep:
         unneeded = self._rested(versions)
         if unneeded:
             self._reseal(tid)
-            used = {found for grants in self._grants for found in grants.key_ids(tid)}
+            used = {found for rows in self._rows for found in rows.key_ids(tid)}
             for found in unneeded:
                 if found.id not in used and self._data_keys.destroy(found):
                     log.info("a retired data key of tenant %s was destroyed", tid)
 
     def _reseal(self, tid: str) -> None:
-        for grants in self._grants:
-            grants.reseal(tid)
+        for rows in self._rows:
+            rows.reseal(tid)
 
     def _rested(self, versions: list[DataKey]) -> list[DataKey]:
         """Return the retired keys that have rested. A key retires when its successor is made."""

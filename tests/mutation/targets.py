@@ -56,7 +56,7 @@ TARGETS: dict[str, Target] = {
         ("shared/vault/data_keys.py",), ("tests/vault/test_data_keys.py", "tests/vault/test_key_upkeep.py")
     ),
     "grants": Target(
-        ("shared/vault/grants.py",),
+        ("shared/vault/grant_rows.py", "shared/vault/grants.py", "shared/vault/refreshes.py"),
         (
             "tests/vault/test_grants.py",
             "tests/vault/test_refresh.py",

@@ -74,7 +74,7 @@ def churn(rooms: Services, told: dict[str, Any]) -> None:
         (3, end),
         (3, postpone),
         (1, lambda: rooms.grants.erase(tid, person())),
-        (1, lambda: rooms.grants.reseal(tid)),
+        (1, lambda: rooms.grants.rows.reseal(tid)),
         (40, lambda: rooms.delivery.deliver("/".join(chance.choice(told["jobs"])))),
         (6, rooms.sweep.run),
         (1, lambda: rooms.acceptance.cancel(_Printer(chance.choice(told["jobs"])[0]), chance.choice(told["jobs"])[1])),

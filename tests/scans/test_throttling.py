@@ -67,7 +67,7 @@ def test_a_pause_touches_no_token(office: Any) -> None:
     grants.renew(before, SCOPES)
     assert grants.get(CONTOSO, job.oid).version == (before.version[0], before.version[1] + 1)
     row = office.rooms.storage.table("grants").get(CONTOSO, job.oid)
-    grants.store(CONTOSO, job.oid, grants._open(CONTOSO, job.oid, row))
+    grants.store(CONTOSO, job.oid, grants.rows.open(CONTOSO, job.oid, row))
     with pytest.raises(faults.Throttled) as met:
         grants.access_token(CONTOSO, job.oid, SCOPES)
     assert met.value.retry_after == 120

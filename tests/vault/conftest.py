@@ -154,7 +154,7 @@ class Staff:
         """What the vault holds for him, opened."""
         row = self.rooms.storage.table("grants").get(TID, account.oid)
         assert row is not None
-        return self.rooms.grants._open(TID, account.oid, row)
+        return self.rooms.grants.rows.open(TID, account.oid, row)
 
     def held(self, account: Account) -> RefreshToken:
         """The refresh token that the vault holds for him, as Entra knows it."""

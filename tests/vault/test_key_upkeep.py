@@ -21,7 +21,7 @@ def store(rooms: Services, tid: str = ALPHA) -> None:
 
 def under(rooms: Services, tid: str = ALPHA) -> bytes:
     """The id of the key under which the grant lies."""
-    [key_id] = rooms.grants.key_ids(tid)
+    [key_id] = rooms.grants.rows.key_ids(tid)
     return key_id
 
 

@@ -230,6 +230,6 @@ def test_every_key_is_replaced_under_load(office: Office, wrapped_by: str) -> No
     after = Services(told, clock=staff.clock)
     versions = after.data_keys.versions(TID)
     assert [version.wrapped is not None for version in versions] == [False, False, True]
-    assert after.grants.key_ids(TID) == {versions[-1].id}
+    assert after.grants.rows.key_ids(TID) == {versions[-1].id}
     for account in staff.people:
         assert staff.works(staff.token(account, after), account)
