@@ -14,7 +14,7 @@ from .device_codes import DeviceCodes
 from .directory import PERSONAL_TENANT, Account, Tenant
 from .key_vault import KeyVault
 from .keys import KeyRing
-from .mail import Mailboxes
+from .mailboxes import Mailboxes
 from .records import AccessToken, Application, Authority, Code, Grant, ManagedIdentities, State
 from .refresh_tokens import RefreshTokens
 from .refusals import Refusal

@@ -11,9 +11,9 @@ from tests.clients.conftest import ENROLMENT
 from tests.clients.wire import TICKET, DeviceApi
 from to_my_email import Client, NotEnrolled, Store, StoreError, StoreLocked
 from to_my_email.answers import Enrolment
-from to_my_email.connection import origin
 from to_my_email.key import DeviceKey
 from to_my_email.store import write
+from to_my_email.wire import origin
 
 
 def _thumbprint_of(directory: str) -> str:

@@ -21,11 +21,12 @@ from to_my_email.answers import (
     ServerStatus,
     UserStatus,
 )
-from to_my_email.connection import PATIENCE, Body, Connection
+from to_my_email.connection import PATIENCE, Connection
 from to_my_email.errors import NotAvailable, NotEnrolled, Refused, Temporary, UnexpectedAnswer
 from to_my_email.handoffs import Handoffs
 from to_my_email.key import DeviceKey
 from to_my_email.store import Store
+from to_my_email.wire import Body
 
 LONGEST_POLL = 20
 """Seconds; the device API's own limit."""

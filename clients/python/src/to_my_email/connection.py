@@ -1,4 +1,4 @@
-"""The wire between a device and the service: time-outs, patience, and what is asked again.
+"""The connection of a device to the service: patience, and what is asked again.
 
 Every call of the device API may be repeated (ids are made by the device, answers stay the same), so a
 call is asked again where that can help and no person waits too long: no answer, 5xx, 408, 425 and 429,
@@ -9,14 +9,11 @@ the caller's: it belongs to the interval of a poll.
 
 from __future__ import annotations
 
-import io
-import ipaddress
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
@@ -25,23 +22,16 @@ from to_my_email.errors import (
     DeviceRefused,
     Temporary,
     UnexpectedAnswer,
-    Unreachable,
     from_response,
 )
 from to_my_email.store import Store
 from to_my_email.tokens import Tokens
+from to_my_email.wire import Body, exchange, origin, session
 
-CONNECT_TIMEOUT = 10.0
-"""Seconds for a connection, and for each piece (16 KiB) of a body to be taken."""
-READ_TIMEOUT = 60.0
-"""Seconds for an answer; a long poll gets its own waiting time on top."""
 PATIENCE = 30.0
 """Seconds that a call spends waiting between attempts, in all; a longer Retry-After is the caller's to decide."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
 """Seconds, before jitter."""
-LARGEST_ANSWER = 16_000_000
-"""Bytes of an answer that are read."""
-
 JSON = "application/json"
 
 _UNAUTHORIZED, _REDIRECT = 401, 300
@@ -225,70 +215,3 @@ class Connection:
         except requests.JSONDecodeError:
             unreadable = UnexpectedAnswer(answer.status_code)
         raise unreadable
-
-
-class Body(io.BytesIO):
-    """A body that goes out in pieces, so that a slow line has the time-out for each piece and not for the whole.
-
-    (``http.client`` hands ``bytes`` to one ``sendall``, whose time-out is for all of it.)
-
-    Args:
-        content: the bytes.
-        sent: hears how many bytes have gone out so far, in all; starts anew with each attempt.
-    """
-
-    def __init__(self, content: bytes, sent: Callable[[int], None] = lambda _: None) -> None:
-        super().__init__(content)
-        self._sent = sent
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Hand out the next piece."""
-        piece = super().read(size)
-        self._sent(self.tell())
-        return piece
-
-
-def session() -> requests.Session:
-    """Return a session that adds no credentials of its own (requests would take some from ``~/.netrc``)."""
-    made = requests.Session()
-    made.auth = lambda request: request
-    return made
-
-
-def exchange(
-    http: requests.Session, method: str, url: str, *, extra_time: float = 0.0, **request: Any
-) -> requests.Response:
-    """Make one request; redirects are not followed.
-
-    Raises:
-        Unreachable: no answer came. What ``requests`` says of it holds the URL, so it is not passed on.
-    """
-    try:
-        return http.request(
-            method, url, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT + extra_time), allow_redirects=False, **request
-        )
-    except (requests.RequestException, OSError):
-        silent = Unreachable()
-    raise silent
-
-
-def origin(address: str) -> str:
-    """Return a service's address without a slash at its end.
-
-    Raises:
-        ValueError: it is neither https nor on the loopback: tickets and tokens would go out in the clear.
-    """
-    parts = urlsplit(address)
-    if not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("the service's address must look like https://scan.example")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-        raise ValueError("the service's address must begin with https://")
-    return address.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -18,9 +18,10 @@ import requests
 
 from to_my_email.answers import ScanJob
 from to_my_email.api import Api
-from to_my_email.connection import Body, Pauses, exchange, is_loopback, session
+from to_my_email.connection import Pauses
 from to_my_email.errors import Refused, Temporary, UnexpectedAnswer, Unreachable
 from to_my_email.spool import Entry
+from to_my_email.wire import Body, exchange, is_loopback, session
 
 INLINE_LARGEST = 4_000_000
 """Bytes up to which a document goes in one request; the API takes 10 MB."""

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from to_my_email import Api, Error
-from to_my_email.connection import origin
 from to_my_email.store import write
+from to_my_email.wire import origin
 from to_my_email_gateway import server, settings
 from to_my_email_gateway.printers import Printers, PrintersError, enrolled
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from to_my_email.connection import origin
+from to_my_email.wire import origin
 from to_my_email_gateway.people import People
 
 FILE = "gateway.toml"
