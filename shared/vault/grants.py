@@ -87,24 +87,28 @@ class Grants:
             SignInRequired: the person was erased after he signed in (threat R19).
         """
         now = at or self._clock()
-        epoch = self._new_id()
-        values: Values = {
-            "epoch": epoch,
-            "generation": 0,
-            "sealed": self.rows.seal(tid, oid, epoch, 0, cache),
-            "signed_in": now,
-            "refreshed": now,
-            "ends": now + timedelta(days=days) if days else None,
-            "locale": locale,
-        }
+        tried: set[str] = set()
         for _ in range(SETTLE_TRIES):
             old = self._table.get(key(tid), key(oid))
+            if old is not None and old["epoch"] in tried:
+                # It was written, its answer was lost, and somebody has gone on from it (threat R12).
+                return
             if old is not None and old.get("erased") and now < old["erased"]:
                 raise faults.SignInRequired("erased meanwhile")
-            # A pause is the mailbox's, and no sign-in ends it.
-            paused = old.get("not_before") if old is not None else None
+            tried.add(epoch := self._new_id())
+            values: Values = {
+                "epoch": epoch,
+                "generation": 0,
+                "sealed": self.rows.seal(tid, oid, epoch, 0, cache),
+                "signed_in": now,
+                "refreshed": now,
+                "ends": now + timedelta(days=days) if days else None,
+                "locale": locale,
+                # A pause is the mailbox's, and no sign-in ends it.
+                "not_before": old.get("not_before") if old is not None else None,
+            }
             try:
-                self.rows.write(tid, oid, old, {**values, "not_before": paused})
+                self.rows.write(tid, oid, old, values)
             except Changed:
                 continue
             return

@@ -1,7 +1,10 @@
 """Grants: kept sealed, refreshed, ended only by Entra's own word about tokens that are still there."""
 
 import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +16,10 @@ from local.person import Person
 from shared import faults
 from shared.organisations import RANGES
 from shared.services import Services
-from shared.vault import Grant
+from shared.vault import Grant, Grants
 from tests.identity.test_authorizations import rows
 from tests.identity.test_entra import TID
+from tests.proof.wire import carried
 
 SCOPES = RANGES["send"].scopes
 GRANTED = ["Mail.Send", "User.Read", "openid", "profile", "offline_access"]
@@ -339,6 +343,46 @@ def test_a_sign_in_from_before_the_erasure_stays_out(signed_in: SignedIn) -> Non
     assert rooms.grants.get(TID, signed_in.oid) is None
     rooms.grants.store(TID, signed_in.oid, cache, at=rooms.clock() + timedelta(seconds=1))
     assert signed_in.grant().usable
+
+
+@pytest.fixture
+def overtaken(signed_in: SignedIn) -> Iterator[Callable[[Callable[[], None]], Grants]]:
+    """Grants whose first write is done and then overtaken, while its answer is lost."""
+    with ExitStack() as closing:
+
+        def made(overtake: Callable[[], None]) -> Grants:
+            wire, bent = closing.enter_context(carried(signed_in.rooms.settings.data_storage))
+            faults_left = iter(["applied, overtaken, 503"])
+            wire.decide = lambda asked: next(faults_left, "") if asked.name.startswith("table grants PUT") else ""
+            wire.overtake = overtake
+            told = replace(signed_in.rooms.settings, data_storage=bent)
+            return Services(told, clock=signed_in.rooms.clock).grants
+
+        yield made
+
+
+def test_a_sign_in_that_ended_under_a_lost_answer_stays_ended(signed_in: SignedIn, overtaken: Any) -> None:
+    """R12, R18: it was stored, and somebody went on from it; it is not stored once more over what became of it."""
+    grants = overtaken(lambda: signed_in.rooms.grants.end(signed_in.grant(), faults.SignInRevoked))
+    grants.store(TID, signed_in.oid, SerializableTokenCache().serialize(), locale="be")
+    assert signed_in.grant().locale == "be"
+    assert signed_in.grant().ended == faults.SignInRevoked.reason
+
+
+def test_a_sign_in_replaced_under_a_lost_answer_is_another_one_when_it_comes(
+    signed_in: SignedIn, overtaken: Any
+) -> None:
+    """R12, R19: of two at once the last one counts, by a name of its own: what refers to the first finds nothing."""
+    seen: list[str] = []
+
+    def another() -> None:
+        seen.append(signed_in.row["epoch"])
+        signed_in.rooms.grants.store(TID, signed_in.oid, SerializableTokenCache().serialize(), locale="de")
+        seen.append(signed_in.row["epoch"])
+
+    overtaken(another).store(TID, signed_in.oid, SerializableTokenCache().serialize(), locale="be")
+    assert signed_in.grant().locale == "be"
+    assert signed_in.row["epoch"] not in seen
 
 
 def test_a_tenants_grants_page_and_leave_the_erased_out(signed_in: SignedIn) -> None:
