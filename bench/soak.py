@@ -59,7 +59,9 @@ MICROSOFTS: list[tuple[str, str, dict[str, Any]]] = [
     ("me", "reset", {}),
 ]
 GROWTH = 0.1
-"""By so much of itself a worker may grow in an hour."""
+"""By so much of itself a worker may grow from a third of the time on, when it is warm, to the end."""
+SLOWER = 2.0
+"""So many times as long as alone a neighbour may wait, in the median of a phase."""
 
 
 @dataclass
@@ -279,8 +281,18 @@ def figures(soak: Soak, ends: Counter[str], seconds: float, load: list[float]) -
     }
 
 
+def broken(found: dict[str, Any]) -> list[str]:
+    """Return the promises that these figures break: nothing lost, memory flat, the neighbour not slowed down."""
+    _, warm, last = found["memory_mib"]
+    said = [f"{found['lost']} scans lost"] if found["lost"] else []
+    if last > warm * (1 + GROWTH):
+        said.append(f"a worker grew from {warm} to {last} MiB")
+    slow = [phase for phase, waited in found["neighbour"].items() if waited["ratio"] > SLOWER]
+    return [*said, *(f"the neighbour waited more than {SLOWER} times as long: {phase}" for phase in slow)]
+
+
 def main() -> int:
-    """Print the figures; 0 only if no scan was lost."""
+    """Print the figures; 0 only if they keep every promise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--pause", type=float, default=16, help="seconds between two scans of a device, about")
@@ -292,7 +304,9 @@ def main() -> int:
     FIGURES.mkdir(parents=True, exist_ok=True)
     (FIGURES / "soak.json").write_text(json.dumps(found, indent=1), "utf-8")
     print(json.dumps(found, indent=1))
-    return int(found["lost"] != 0)
+    for promise in (not_kept := broken(found)):
+        print(promise, file=sys.stderr)
+    return int(bool(not_kept))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ _DEVICE = "6f9a1c1e-2b7d-4a63-9d1e-0c4c5b8a7e21"
 _ORGANISATION = "11111111-1111-4111-8111-111111111111"
 _SCAN = "0b8e2f4a-6f5b-4f0e-9a5b-3f2d1c0b9a87"
 _HANDOFF = "d0c1b2a3-9f8e-4d7c-8b6a-5f4e3d2c1b0a"
-_THUMBPRINT = "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"
 _KEY = {
     "kty": "EC",
     "crv": "P-256",

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from .refusals import Refusal
 
 GRAPH = "https://graph.microsoft.com"
-GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 OUTLOOK = "https://outlook.office.com"
 OPENID = frozenset({"openid", "profile", "email", "offline_access"})
 

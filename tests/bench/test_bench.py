@@ -3,11 +3,13 @@
 import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench import __main__ as all_of_them
 from bench.figures import Figures, Table, cpu_of, keep, kept, markdown, peak_of, percentile, rounded
+from bench.soak import broken
 
 
 def test_percentiles_are_nearest_ranks() -> None:
@@ -61,3 +63,24 @@ def test_the_machine_is_told_without_names() -> None:
     [row] = all_of_them.machine(1.5, quick=False).rows
     assert os.uname().nodename not in {str(each) for each in row}
     assert not any("/" in str(each) for each in row)
+
+
+KEPT_ALL: dict[str, Any] = {
+    "lost": 0,
+    "memory_mib": [67.3, 80.0, 86.0],
+    "neighbour": {"alone": {"ratio": 1.0}, "storage fails": {"ratio": 1.9}},
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "promises"),
+    [
+        ({}, 0),
+        ({"lost": 1}, 1),
+        ({"memory_mib": [67.3, 80.0, 89.0]}, 1),
+        ({"neighbour": {"alone": {"ratio": 1.0}, "storage fails": {"ratio": 2.1}}, "lost": 2}, 2),
+    ],
+)
+def test_a_soak_says_which_promise_it_broke(what: dict[str, Any], promises: int) -> None:
+    """Nothing lost, flat memory, a neighbour that is not slowed more than twice: each is judged, and by itself."""
+    assert len(broken({**KEPT_ALL, **what})) == promises
