@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
@@ -83,7 +84,9 @@ def _challenge(request: Request, fault: Fault) -> str:
 def page(pages: Pages, request: Request, view: View, status: int = 200, *wishes: str | None) -> Response:
     """Return a view as a page, in the person's language, and remember one that he chose at the foot of a page."""
     language = language_of(request, *wishes)
-    rendered = pages.render(view, language=language, reference=reference(request))
+    # What a form or an answer of Microsoft's brought is not to be had twice: asked again, it would be another refusal.
+    again = status < HTTPStatus.BAD_REQUEST or (request.method == "GET" and set(request.query_params) <= {"language"})
+    rendered = pages.render(view, language=language, reference=reference(request), choice=again)
     answer = Response(rendered.body, status, rendered.headers)
     if request.query_params.get("language") == language:
         answer.set_cookie(

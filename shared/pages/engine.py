@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.pages.api_reference import Reference
 
 
-def html(view: View, language: str, reference: str | None) -> str:
+def html(view: View, language: str, reference: str | None, *, choice: bool) -> str:
     """Return the page of a view as HTML. See ``Pages.render``."""
 
     def translated(message: str, **params: Any) -> Markup:
@@ -40,7 +40,7 @@ def html(view: View, language: str, reference: str | None) -> str:
             view=view,
             language=language,
             reference=reference,
-            languages=[(each, own_name(each)) for each in LANGUAGES],
+            languages=[(each, own_name(each)) for each in LANGUAGES] if choice else [],
             _=translated,
             described=lambda fault: describe(fault, language),
             moment=lambda when: _whole(moment(when, language)),

@@ -36,13 +36,14 @@ class Pages:
     def __init__(self, form_targets: Sequence[str]) -> None:
         self._headers = security_headers(form_targets)
 
-    def render(self, view: View, *, language: str, reference: str | None = None) -> Rendered:
+    def render(self, view: View, *, language: str, reference: str | None = None, choice: bool = True) -> Rendered:
         """Return the page of a view.
 
         Args:
             view: what to show.
             language: a member of ``shared.texts.LANGUAGES``.
             reference: the request's id, shown so that a help desk can find it in the log.
+            choice: whether another language can be chosen at the foot: that asks for the page's address once more.
 
         Raises:
             ValueError: there is no such language.
@@ -52,7 +53,7 @@ class Pages:
         from shared.pages.engine import html
 
         return Rendered(
-            body=html(view, language, reference).encode(errors="replace"),
+            body=html(view, language, reference, choice=choice).encode(errors="replace"),
             headers=self._headers
             | {
                 "Content-Type": "text/html; charset=utf-8",

@@ -32,3 +32,16 @@ def test_a_person_chooses_his_language(world: Any) -> None:
     assert "Увядзіце код" in person.get(f"{world.url}/s", timeout=10).content.decode()
     assert "Нумар для службы падтрымкі" in person.get(f"{world.url}/nowhere", timeout=10).content.decode()
     assert read("?language=en") == "en"
+
+
+def test_what_is_not_there_twice_offers_no_other_language(world: Any) -> None:
+    """A refusal that came of a form or of Microsoft's answer would be another one when its address is asked again."""
+    with requests.Session() as person:
+        person.headers.update({"Accept-Language": "de", "Accept": "text/html"})
+        gone = person.get(f"{world.url}/auth/finish?tx=unknown", timeout=10)
+        posted = person.post(f"{world.url}/auth/callback", data={"state": "unknown", "code": "x"}, timeout=10)
+        nowhere = person.get(f"{world.url}/nowhere", timeout=10)
+    assert min(gone.status_code, posted.status_code, nowhere.status_code) >= 400
+    for page, choices in ((gone, 0), (posted, 0), (nowhere, 1)):
+        assert page.headers["Content-Language"] == "de"
+        assert page.text.count('class="languages"') == choices
