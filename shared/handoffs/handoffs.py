@@ -245,7 +245,7 @@ class Handoffs:
         """
 
         def cancel(row: Row) -> Mapping[str, Value | None] | None:
-            if row["status"] == "active" or row.get("agreed"):
+            if row.get("agreed"):
                 raise faults.WrongState("active")
             if row["status"] == "denied":
                 return None

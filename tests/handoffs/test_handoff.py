@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,6 +146,17 @@ def test_polling_at_the_interval_is_fine(handoffs: Handoffs, started: Started, c
     for _ in range(70):
         assert handoffs.poll(started.id, DEVICE, "sign_in").status in {"pending", "expired"}
         clock.advance(seconds=5)
+
+
+@pytest.mark.parametrize(("seconds", "fine"), [(4.4, False), (4.5, True)])
+def test_half_a_second_is_allowed_for_the_way(
+    handoffs: Handoffs, started: Started, clock: Any, seconds: float, fine: bool
+) -> None:
+    """B10: a poll that was sent in time and came a little early is answered; one that is earlier hears slow_down."""
+    handoffs.poll(started.id, DEVICE, "sign_in")
+    clock.advance(seconds=seconds)
+    with nullcontext() if fine else pytest.raises(faults.SlowDown):
+        handoffs.poll(started.id, DEVICE, "sign_in")
 
 
 def test_cancelled_while_the_browser_signs_in(handoffs: Handoffs, started: Started) -> None:

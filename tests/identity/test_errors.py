@@ -45,7 +45,7 @@ def answer(error: str, *numbers: int, **more: Any) -> dict[str, Any]:
         ([50105], "interaction_required", faults.NotAssigned),
         ([65001], "invalid_grant", faults.ConsentWithdrawn),
         ([65001], "consent_required", faults.ConsentWithdrawn),
-        ([700016, 7000112, 70001], "unauthorized_client", faults.ConsentWithdrawn),
+        ([700016, 7000112, 7000229, 70001], "unauthorized_client", faults.ConsentWithdrawn),
         ([650052], "invalid_client", faults.ConsentWithdrawn),
         ([650054], "invalid_resource", faults.ConsentWithdrawn),
         ([90093, 90094, 90095, 90099], "access_denied", faults.ConsentWithdrawn),

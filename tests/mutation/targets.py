@@ -43,7 +43,12 @@ TARGETS: dict[str, Target] = {
     "dpop": Target(("shared/devices/dpop.py",), ("tests/devices/test_dpop.py",)),
     "device-tokens": Target(
         ("shared/devices/tokens.py",),
-        ("tests/devices/test_tokens.py", "tests/devices/test_dpop.py", "tests/devices/test_http.py"),
+        (
+            "tests/devices/test_tokens.py",
+            "tests/devices/test_assertions.py",
+            "tests/devices/test_dpop.py",
+            "tests/devices/test_http.py",
+        ),
     ),
     "enrolment": Target(
         ("shared/devices/enrolment.py", "shared/devices/tickets.py"),

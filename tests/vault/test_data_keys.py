@@ -12,7 +12,7 @@ import pytest
 from shared import faults
 from shared.storage import Row, Storage, key
 from shared.vault.key_encryption import KeyFile, WrappedKey
-from shared.vault.sealing import SealBroken, key_id_of
+from shared.vault.sealing import KEY_ID_BYTES, SealBroken, key_id_of
 from tests.vault.processes import ALPHA, BETA, FILE_KEY, SECRET, start
 
 NEW_FILE_KEY = bytes(range(64, 96))
@@ -150,6 +150,14 @@ def test_without_the_wrapping_key_nothing_opens(storage: Storage, clock: Any) ->
     sealed = start(storage, clock).seal("token")
     with pytest.raises(faults.ServiceMisconfigured, match="unknown key-encryption key"):
         start(storage, clock, KeyFile([NEW_FILE_KEY])).open(sealed)
+
+
+def test_a_key_that_nobody_knows_opens_nothing(storage: Storage, clock: Any) -> None:
+    """G05: what names a key that the tenant never had is broken, and no other key is tried."""
+    process = start(storage, clock)
+    process.seal("token")
+    with pytest.raises(SealBroken, match=r"^unknown key$"):
+        process.data_keys.opening_key(ALPHA, os.urandom(KEY_ID_BYTES))
 
 
 def test_an_erased_tenant_is_gone(storage: Storage, clock: Any) -> None:

@@ -16,7 +16,7 @@ from local.person import Person
 from shared import faults
 from shared.organisations import RANGES
 from shared.services import Services
-from shared.vault import Grant, Grants
+from shared.vault import PAUSED, Grant, Grants
 from tests.identity.test_authorizations import rows
 from tests.identity.test_entra import TID
 from tests.proof.wire import carried
@@ -383,6 +383,24 @@ def test_a_sign_in_replaced_under_a_lost_answer_is_another_one_when_it_comes(
     overtaken(another).store(TID, signed_in.oid, SerializableTokenCache().serialize(), locale="be")
     assert signed_in.grant().locale == "be"
     assert signed_in.row["epoch"] not in seen
+
+
+def test_a_paused_mailbox_is_not_asked_about_either(signed_in: SignedIn) -> None:
+    """R40: while Microsoft wants us to wait, whoever asks for its word hears how long, and Entra hears nothing."""
+    clock = signed_in.rooms.clock
+    signed_in.rooms.grants.pause(TID, signed_in.oid, clock() + timedelta(seconds=90))
+    asked = signed_in.requests()
+    with pytest.raises(faults.Throttled, match=PAUSED) as raised:
+        signed_in.rooms.grants.ask(TID, signed_in.oid, SCOPES)
+    assert 80 < (raised.value.retry_after or 0) <= 90
+    assert signed_in.requests() == asked
+
+
+def test_nothing_is_sealed_for_a_tenant_that_was_erased(signed_in: SignedIn) -> None:
+    """I04: a sign-in that was under way when its tenant's keys were destroyed is refused; none is made for it."""
+    signed_in.rooms.data_keys.erase(TID)
+    with pytest.raises(faults.SignInRequired):
+        signed_in.rooms.grants.store(TID, signed_in.oid, SerializableTokenCache().serialize())
 
 
 def test_a_tenants_grants_page_and_leave_the_erased_out(signed_in: SignedIn) -> None:
