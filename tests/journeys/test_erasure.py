@@ -206,7 +206,7 @@ def test_an_ok_that_is_being_carried_out_brings_nothing_back(world: Any, printer
     confirmed = world.rooms.handoffs.get(begun.id)
     world.rooms.erasure.erase(CONTOSO, oid)
     with pytest.raises(faults.SignInRequired):
-        world.rooms.people._activate(confirmed)
+        world.rooms.first_logins._activate(confirmed)
     assert world.rooms.grants.get(CONTOSO, oid) is None
     assert USER in hits(world)
     settle(world)
