@@ -10,7 +10,7 @@ from typing import Any
 from shared import faults
 from shared.devices import base64url
 
-_MEMBERS = {"kty", "crv", "x", "y"}
+_MEMBERS = ("kty", "crv", "x", "y")
 _COORDINATE_BYTES = 32
 _DIGEST_BYTES = 32
 _CONSONANTS, _VOWELS = "bdfghjklmnprstvz", "aiou"
@@ -47,7 +47,7 @@ def public_jwk(offered: Mapping[str, Any]) -> dict[str, str]:
 
 def thumbprint(jwk: Mapping[str, str]) -> str:
     """Return the SHA-256 thumbprint of an EC key in base64url (RFC 7638 section 3)."""
-    told = json.dumps({name: jwk[name] for name in sorted(_MEMBERS)}, separators=(",", ":"), sort_keys=True)
+    told = json.dumps({name: jwk[name] for name in _MEMBERS}, separators=(",", ":"), sort_keys=True)
     return base64url.encode(hashlib.sha256(told.encode()).digest())
 
 

@@ -244,6 +244,16 @@ def test_an_answer_that_comes_after_the_end_opens_nothing(world: Any, desk: Desk
     assert world.rows("sessions") == []
 
 
+@pytest.mark.parametrize("step", ["check", "anew"])
+def test_an_answer_is_for_the_session_that_asked(world: Any, desk: Desk, step: str) -> None:
+    """H06: of two sessions of one administrator, what was asked for one changes nothing in the other, and ends none."""
+    asking, other = desk.cookie(desk.open()), desk.cookie(desk.open())
+    before = world.rows("sessions")
+    with pytest.raises(faults.WrongAccount):
+        world.rooms.console_sessions.finish(answered(step, asking), other)
+    assert world.rows("sessions") == before
+
+
 @pytest.mark.parametrize("place", ["jobs?person=nobody", "jobs/x", "printers?after=x", "people?after=x"])
 def test_an_id_that_cannot_be_one_is_not_found(desk: Desk, place: str) -> None:
     """What is no id gets the page that says so."""

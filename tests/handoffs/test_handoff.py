@@ -199,6 +199,13 @@ def test_ok_and_cancel_at_once(handoffs: Handoffs, started: Started) -> None:
     assert refused == ["wrong_state"]
 
 
+def test_a_browser_that_brings_nothing_leaves_nothing(handoffs: Handoffs, started: Started, storage: Storage) -> None:
+    """Where the browser's side has nothing for the panel's OK, nothing is sealed for it."""
+    done = handoffs.browser_done(started.id, account_hint="a")
+    assert (done.status, dict(done.result)) == ("confirm", {})
+    assert "result" not in next(row.values for row in storage.table("handoffs").query(started.id))
+
+
 def test_of_many_browsers_one_is_done(handoffs: Handoffs, started: Started) -> None:
     """B18: parallel ends of one handoff have exactly one winner."""
     assert outcomes(lambda: done(handoffs, started)).count("won") == 1

@@ -107,6 +107,8 @@ def test_a_file_name_is_safe_everywhere_and_ends_in_what_it_is(name: str, media_
         ("Lease.pdf", "application/pdf", "Lease.pdf"),
         ("Lease.PDF", "application/pdf", "Lease.pdf"),
         ("Lease", "application/pdf", "Lease.pdf"),
+        ("pdf", "application/pdf", "pdf.pdf"),
+        ("jpeg", "image/jpeg", "jpeg.jpg"),
         ("photo.jpeg", "image/jpeg", "photo.jpeg"),
         ("photo.jpg", "image/jpeg", "photo.jpg"),
         ("page.tiff", "image/tiff", "page.tiff"),
