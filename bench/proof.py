@@ -131,7 +131,11 @@ def _soak(_: str, each: dict[str, Any]) -> list[str]:
     first, warm, last = each["memory_mib"]
     memory = f"{first} MiB at first, {warm} warm, {last} at the end: {each['memory_mib_per_hour']} MiB an hour"
     alone = each["neighbour"]["alone"]["p50"]
-    ratios = ", ".join(f"{phase} {found['ratio']}" for phase, found in each["neighbour"].items() if phase != "alone")
+    ratios = ", ".join(
+        f"{phase} {found['ratio']} (one of {found['scans']} waited {found['longest']} s)"
+        for phase, found in each["neighbour"].items()
+        if phase != "alone"
+    )
     killed = each["trouble"].get("worker killed", 0)
     much = f"{each['devices']} devices, {each['accepted']} scans, {killed} workers killed"
     load = f"load {each['load'][0]} to {each['load'][1]}"

@@ -9,7 +9,7 @@ import pytest
 
 from bench import __main__ as all_of_them
 from bench.figures import Figures, Table, cpu_of, keep, kept, markdown, peak_of, percentile, rounded
-from bench.soak import broken
+from bench.soak import PHASES, broken
 
 
 def test_percentiles_are_nearest_ranks() -> None:
@@ -68,7 +68,7 @@ def test_the_machine_is_told_without_names() -> None:
 KEPT_ALL: dict[str, Any] = {
     "lost": 0,
     "memory_mib": [67.3, 80.0, 86.0],
-    "neighbour": {"alone": {"ratio": 1.0}, "storage fails": {"ratio": 1.9}},
+    "neighbour": {"alone": {"ratio": 1.0}, **{phase: {"ratio": 1.9} for phase, _ in PHASES}},
 }
 
 
@@ -78,7 +78,8 @@ KEPT_ALL: dict[str, Any] = {
         ({}, 0),
         ({"lost": 1}, 1),
         ({"memory_mib": [67.3, 80.0, 89.0]}, 1),
-        ({"neighbour": {"alone": {"ratio": 1.0}, "storage fails": {"ratio": 2.1}}, "lost": 2}, 2),
+        ({"neighbour": {phase: {"ratio": 2.1 if phase == "storage fails" else 1.0} for phase, _ in PHASES}}, 1),
+        ({"neighbour": {phase: {"ratio": 1.0} for phase, _ in PHASES[1:]}, "lost": 2}, 2),
     ],
 )
 def test_a_soak_says_which_promise_it_broke(what: dict[str, Any], promises: int) -> None:
