@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
 from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Event, Semaphore
 from typing import Any
 from uuid import uuid4
 
@@ -73,6 +73,9 @@ class Office:
     ended: SimpleQueue[Job] = field(default_factory=SimpleQueue)
     waiting: SimpleQueue[Job] = field(default_factory=SimpleQueue)
     closed: Event = field(default_factory=Event)
+    under_way: Semaphore = field(default_factory=lambda: Semaphore(SCANNERS))
+    """Taken while something is done."""
+    may_begin: Event = field(default_factory=Event)
     _turn: Iterator[int] = field(default_factory=count)
 
     def serve_with(self, *told: Settings) -> None:
@@ -104,7 +107,8 @@ class Office:
                 size=len(DOCUMENT),
                 sha256=sha256(DOCUMENT).hexdigest(),
             )
-            accepted = self.anybody.acceptance.accept(PRINTER, manifest, io.BytesIO(DOCUMENT))
+            with self.doing():
+                accepted = self.anybody.acceptance.accept(PRINTER, manifest, io.BytesIO(DOCUMENT))
             self.waiting.put(accepted)
             self.deliver()
 
@@ -115,20 +119,34 @@ class Office:
                 job = self.waiting.get_nowait()
             except Empty:
                 return
-            self.anybody.delivery.deliver(f"{job.device_id}/{job.manifest.id}")
+            with self.doing():
+                self.anybody.delivery.deliver(f"{job.device_id}/{job.manifest.id}")
             found = self.staff.rooms.jobs.get(job.device_id, job.manifest.id)
             assert found is not None
             (self.waiting if found.state == "waiting" else self.ended).put(found)
 
+    @contextmanager
+    def doing(self) -> Iterator[None]:
+        """Something is done inside the block: hours do not pass in the midst of it."""
+        self.may_begin.wait()
+        with self.under_way:
+            yield
+
     def goes_on(self, hours: float = 2) -> None:
         """Let time pass, and access tokens end; then let the scanners do so much that they meet what is wrong now."""
+        self.may_begin.clear()
+        for _ in range(SCANNERS):
+            self.under_way.acquire()
         self.staff.clock.advance(hours=hours)
+        self.under_way.release(SCANNERS)
+        self.may_begin.set()
         until = self.ended.qsize() + STEP
         self.staff.until(lambda: self.ended.qsize() >= until or self.closed.is_set())
 
     @contextmanager
     def open(self) -> Iterator[None]:
         """Scanners work while the block runs. Afterwards what still waits is tried until nothing does."""
+        self.may_begin.set()
         with ThreadPoolExecutor(SCANNERS) as pool:
             scanners = [pool.submit(self.scan, number) for number in range(SCANNERS)]
             for scanner in scanners:
@@ -137,6 +155,7 @@ class Office:
                 yield
             finally:
                 self.closed.set()
+                self.may_begin.set()
             for scanner in scanners:
                 scanner.result()
         for _ in range(20):
@@ -217,6 +236,7 @@ def test_every_key_is_replaced_under_load(office: Office, wrapped_by: str) -> No
             # that it would be given up.
             office.serve_with(told)
             office.goes_on(hours=0.2)
+            office.deliver()
             office.goes_on(hours=16)
         command(Services(told, clock=staff.clock), "upkeep")
         office.goes_on()
