@@ -117,7 +117,7 @@ class Soak:
             each.result()
 
     def press(self, device: Api, user: str, account: str) -> None:
-        """Scan, and wait until the mail is there; the phase in which it was pressed counts."""
+        """Scan, and wait for the mail; the phase of the press counts. What still waits at the end is not counted."""
         phase, begun = self.phase, monotonic()
         title = self.scan(device, user, account)
         while not any(title in mail.subject for mail in self.site.microsoft.cloud.mailboxes.inbox(account)):
